@@ -1,0 +1,86 @@
+"""What can be set, with its unit, its range and its default. `configs/daemon.yaml` shows the same as a file.
+
+`config_layers.load` fills these from a YAML file, the environment and `--set`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+Backend = Literal["auto", "onnx", "litert", "mlx"]
+Delegate = Literal["auto", "cpu", "gpu", "npu", "tpu", "qualcomm", "mediatek", "intel", "google_tensor"]
+Speed = Literal["realtime", "max"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["auto", "console", "json"]
+
+Probability = Annotated[float, Meta(ge=0, le=1)]
+Milliseconds = Annotated[int, Meta(ge=0, le=600_000)]
+Decibels = Annotated[float, Meta(ge=-120, le=0)]
+
+
+class InputSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the audio comes from."""
+
+    source: Annotated[str, Meta(min_length=1)] = "mic"  # mic | mic:NAME | a WAV, FLAC or OGG file | - (stdin)
+    speed: Speed = "realtime"  # of a file: as it would be heard, or as fast as it goes
+    block_ms: Annotated[int, Meta(ge=10, le=1000)] = 40  # audio taken at a time; longer is cheaper and later
+
+
+class ModelSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which model runs, and on what."""
+
+    path: str | None = None  # null: the model that comes with inherentd
+    backend: Backend = "auto"
+    delegate: Delegate = "auto"
+
+
+class GateSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When an utterance begins and ends."""
+
+    thresholds: dict[str, Probability] = field(default_factory=dict[str, float])  # by key; others as the model says
+    close_threshold: Probability | None = None  # null: 0.6 of the gate's own threshold
+    smoothing_steps: Annotated[int, Meta(ge=1, le=100)] = 1  # the gate's score is the mean over so many steps
+    min_open_ms: Milliseconds = 300
+    hangover_ms: Milliseconds = 600  # closes this long after the score fell and the speech ended
+    hold_ms: Milliseconds = 2_500  # closes this long after the score fell, even if speech or noise goes on
+    refractory_ms: Milliseconds = 200  # stays closed at least this long
+    max_length_ms: Annotated[int, Meta(ge=100, le=600_000)] = 15_000
+    preroll_ms: Annotated[int, Meta(ge=0, le=20_000)] = 2_000  # audio sent from before the opening
+
+
+class SleepSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When nothing is computed because nobody can be heard."""
+
+    below_dbfs: Decibels | None = -65.0  # null: never sleep
+    after_ms: Annotated[int, Meta(ge=100, le=600_000)] = 2_000
+    wake_lookback_ms: Annotated[int, Meta(ge=0, le=10_000)] = 500  # heard again when it wakes
+
+
+class PublishSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What goes out over ZeroMQ, and where."""
+
+    endpoint: Annotated[str, Meta(min_length=1)] = "tcp://127.0.0.1:5710"
+    device: str | None = None  # name of this device in every message; null: the host's name
+    queue_messages: Annotated[int, Meta(ge=1, le=1_000_000)] = 1_000  # kept for each slow subscriber, then dropped
+    scores_per_second: Annotated[float, Meta(ge=0, le=50)] = 0  # topic `scores`; 0: off
+    audio_chunk_ms: Annotated[int, Meta(ge=20, le=5_000)] = 80
+
+
+class LogSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What goes to stderr."""
+
+    level: LogLevel = "info"
+    format: LogFormat = "auto"  # auto: console on a terminal, JSON otherwise
+
+
+class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set."""
+
+    input: InputSection = InputSection()
+    model: ModelSection = ModelSection()
+    gate: GateSection = GateSection()
+    sleep: SleepSection = SleepSection()
+    publish: PublishSection = PublishSection()
+    log: LogSection = LogSection()

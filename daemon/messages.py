@@ -1,0 +1,157 @@
+"""The headers of the messages on the wire, version 1. `inherentd contracts` writes them as JSON Schemas.
+
+A message is multipart: topic, this header as JSON, and for `audio` the samples as a third part.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from inherentd.pipeline.events import Audio, Event, GateClosed, GateOpened, Intent, Scores
+
+VERSION = 1
+SAMPLE_RATE_HZ = 16_000
+
+Probability = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=0)]
+State = Literal["starting", "running", "stalled", "stopping"]
+
+
+class Header(Struct, frozen=True, kw_only=True):
+    """What every message carries."""
+
+    v: Annotated[int, Meta(description="version of this schema")] = VERSION
+    stream: Annotated[str, Meta(description="id of this run of the daemon")]
+    device: Annotated[str, Meta(description="name of the device that listens")]
+    seq: Annotated[int, Meta(ge=0, description="counts the messages of this topic from 0; a gap means loss")]
+    at_sample: Annotated[int, Meta(ge=0, description="index into the run's 16 kHz stream")]
+    time_ns: Annotated[int, Meta(description="wall clock of that sample, nanoseconds since 1970")]
+
+
+class ModelIdentity(Struct, frozen=True, kw_only=True):
+    """Which model decided."""
+
+    version: str
+    hash: Annotated[str, Meta(description="training hash of the artifact")]
+
+
+class GateOpenedHeader(Header, frozen=True, kw_only=True):
+    """Topic `gate.opened`: speech meant for the assistant began."""
+
+    utterance: Annotated[int, Meta(ge=0, description="counts the utterances of this run")]
+    score: Annotated[Probability, Meta(description="of the gate")]
+    scores: Annotated[dict[str, Probability], Meta(description="of every head at this moment")]
+    model: ModelIdentity
+    preroll_samples: Annotated[int, Meta(ge=0, description="audio sent from before at_sample")]
+
+
+class IntentHeader(Header, frozen=True, kw_only=True):
+    """Topic `intent`: the utterance asks for this kind of thing."""
+
+    utterance: Count
+    head: str
+    score: Probability
+    final: Annotated[bool, Meta(description="false as soon as it is sure enough, true once at the close")]
+
+
+class GateClosedHeader(Header, frozen=True, kw_only=True):
+    """Topic `gate.closed`: the utterance is over."""
+
+    utterance: Count
+    duration_ms: Annotated[float, Meta(ge=0, description="from the opening to the close, without the pre-roll")]
+    reason: Annotated[str, Meta(description="silence, hold, max_length, end_of_stream or muted")]
+    intents: Annotated[list[str], Meta(description="the heads that fired")]
+    peaks: Annotated[dict[str, Probability], Meta(description="highest score of every head in the utterance")]
+
+
+class AudioHeader(Header, frozen=True, kw_only=True):
+    """Topic `audio`: the samples of an utterance from its pre-roll on, none missing, none twice."""
+
+    utterance: Count
+    samples: Annotated[int, Meta(ge=0, description="in the payload; at_sample is the first of them")]
+    rate: Annotated[int, Meta(description="samples per second")] = SAMPLE_RATE_HZ
+    format: Annotated[Literal["s16le"], Meta(description="signed 16 bit, little endian, mono")] = "s16le"
+    last: Annotated[bool, Meta(description="nothing follows in this utterance")]
+
+
+class ScoresHeader(Header, frozen=True, kw_only=True):
+    """Topic `scores`: what the model thinks now; off unless publish.scores_per_second is set."""
+
+    scores: dict[str, Probability]
+    level_dbfs: Annotated[float, Meta(description="of the last hop, 0 is full scale")]
+
+
+class HealthHeader(Header, frozen=True, kw_only=True):
+    """Topic `health`: every second, and at each change of state."""
+
+    state: State
+    reason: Annotated[str, Meta(description="why, in words; empty when all is well")]
+    frames: Annotated[int, Meta(ge=0, description="20 ms hops of audio taken in since the start")]
+    overflows: Annotated[int, Meta(ge=0, description="times that the sound system reported lost audio")]
+    dropped: Annotated[int, Meta(ge=0, description="samples lost before the model, replaced by silence or missing")]
+    cpu: Annotated[float, Meta(ge=0, description="cores used since the last health message; 0.01 is 1% of one core")]
+    rss: Annotated[int, Meta(ge=0, description="resident memory in bytes (macOS: its peak)")]
+    uptime: Annotated[float, Meta(ge=0, description="seconds since the daemon started")]
+
+
+HEADERS: dict[str, type[Header]] = {
+    "gate.opened": GateOpenedHeader,
+    "intent": IntentHeader,
+    "gate.closed": GateClosedHeader,
+    "audio": AudioHeader,
+    "scores": ScoresHeader,
+    "health": HealthHeader,
+}
+
+
+class ScoreLine(Struct, frozen=True, kw_only=True):
+    """One line of `inherentd score --json`."""
+
+    path: Annotated[str, Meta(description="as it was given")]
+    seconds: Annotated[float, Meta(ge=0)]
+    scores: Annotated[dict[str, Probability], Meta(description="highest score of every head in the file")]
+    events: Annotated[
+        list[dict[str, Any]], Meta(description="in order, each with its topic and what its header adds; no payload")
+    ]
+
+
+def fields(event: Event, model: ModelIdentity) -> dict[str, Any]:
+    """Return what the header of `event` adds to `Header`, with `at_sample`."""
+    match event:
+        case GateOpened():
+            return {
+                "at_sample": event.at_sample,
+                "utterance": event.utterance,
+                "score": event.score,
+                "scores": event.scores,
+                "model": model,
+                "preroll_samples": event.preroll_samples,
+            }
+        case Intent():
+            return {
+                "at_sample": event.at_sample,
+                "utterance": event.utterance,
+                "head": event.head,
+                "score": event.score,
+                "final": event.final,
+            }
+        case GateClosed():
+            return {
+                "at_sample": event.at_sample,
+                "utterance": event.utterance,
+                "duration_ms": event.duration_samples * 1000 / SAMPLE_RATE_HZ,
+                "reason": event.reason,
+                "intents": event.intents,
+                "peaks": event.peaks,
+            }
+        case Audio():
+            return {
+                "at_sample": event.at_sample,
+                "utterance": event.utterance,
+                "samples": len(event.pcm),
+                "last": event.last,
+            }
+        case Scores():
+            return {"at_sample": event.at_sample, "scores": event.scores, "level_dbfs": event.level_dbfs}

@@ -1,0 +1,1 @@
+"""Checkpoints -> artifacts: one exporter a file, each checked against torch before it is called done."""

@@ -1,0 +1,132 @@
+"""Augmentation on log-mel batches: speakers, rooms, noise, gain and masks, cheap enough to be new in every epoch.
+
+Mel power is additive for uncorrelated sounds and a room's late reverberation smears it with an exponential decay
+(Lebart et al. 2001), so noise and rooms can be mixed here instead of in the waveform; evaluation does it in the waveform.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inherentd.pipeline.frontend import FrontendSpec
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Ranges and probabilities; dB are power dB."""
+
+    warp: tuple[float, float] = (0.86, 1.16)
+    """vocal tract length perturbation: frequencies are scaled by a factor in this range (Jaitly & Hinton 2013)"""
+    gain_db: tuple[float, float] = (-34.0, 4.0)
+    noise_probability: float = 0.75
+    snr_db: tuple[float, float] = (-3.0, 30.0)
+    room_probability: float = 0.5
+    reverberation_s: tuple[float, float] = (0.15, 0.9)
+    """time to decay by 60 dB"""
+    tilt_db: float = 6.0
+    """a smooth random curve over frequency with about this standard deviation: microphones and distances"""
+    band_limit_probability: float = 0.12
+    """telephone-like: nothing above 3.4 kHz"""
+    frequency_masks: int = 2
+    frequency_mask_bins: int = 18
+    time_masks: int = 2
+    time_mask_frames: int = 12
+
+
+class Augmenter:
+    """Turns clean log-mel batches into what a microphone in a room would hear."""
+
+    def __init__(self, config: AugmentConfig, spec: FrontendSpec, noises: list[np.ndarray], seed: int) -> None:
+        self.config = config
+        self.spec = spec
+        self.noises = [torch.from_numpy(np.exp(noise)) for noise in noises]
+        self.rng = np.random.default_rng(seed)
+        self.warps = torch.stack([_warp_matrix(spec, factor) for factor in np.linspace(*config.warp, 25)])
+        top_mel = 2595 * np.log10(1 + spec.high_hz / 700)
+        self.telephone_bins = int(2595 * np.log10(1 + 3400 / 700) / top_mel * spec.mel_bins)
+
+    def __call__(self, mel: Tensor, speech: Tensor) -> Tensor:
+        """Return the augmented batch, shape and dtype of `mel` [batch, frames, bins] (natural log).
+
+        speech: bool [batch, frames], true where the clean clip holds speech; it sets the level that SNR refers to.
+        """
+        config, rng = self.config, self.rng
+        batch, frames, bins = mel.shape
+        power = torch.exp(mel)
+        power = torch.einsum("btf,bgf->btg", power, self.warps[rng.integers(0, len(self.warps), batch)])
+        for index in np.flatnonzero(rng.random(batch) < config.room_probability):
+            power[index] = _reverberate(power[index], rng.uniform(*config.reverberation_s), rng.uniform(0.05, 0.6), self.spec)
+        weight = speech[..., None].float()
+        level = (power * weight).sum((1, 2)) / (weight.sum((1, 2)) * bins).clamp(min=1)
+        for index in np.flatnonzero(rng.random(batch) < config.noise_probability):
+            noise = self._noise(frames)
+            snr = 10 ** (rng.uniform(*config.snr_db) / 10)
+            power[index] += noise * (level[index] / (noise.mean() * snr + 1e-20))
+        gain_db = torch.from_numpy(rng.uniform(*config.gain_db, (batch, 1, 1)))
+        curve_db = torch.from_numpy(self._curves(batch, bins))[:, None]
+        power = power * (10 ** ((gain_db + curve_db) / 10)).float()
+        narrow = torch.from_numpy(rng.random(batch) < config.band_limit_probability)
+        power[narrow, :, self.telephone_bins :] *= 1e-5
+        out = torch.log(power.clamp(min=self.spec.log_floor))
+        self._mask(out)
+        return out
+
+    def _noise(self, frames: int) -> Tensor:
+        """Return mel power [frames, bins]: a recorded noise from a random place, or a coloured one made here."""
+        rng = self.rng
+        if not self.noises or rng.random() < 0.25:
+            slope_db = np.linspace(0, rng.uniform(-35, 5), self.spec.mel_bins)
+            texture = rng.gamma(rng.uniform(4, 40), size=(frames, self.spec.mel_bins))
+            return torch.from_numpy((texture * 10 ** (slope_db / 10)).astype(np.float32))
+        noise = self.noises[rng.integers(len(self.noises))]
+        start = int(rng.integers(len(noise)))
+        rolled = torch.cat([noise[start:], noise[:start]])
+        return rolled.repeat(frames // len(rolled) + 1, 1)[:frames]
+
+    def _curves(self, batch: int, bins: int) -> np.ndarray:
+        """Return smooth random gain curves in dB, [batch, bins]."""
+        knots = self.rng.normal(0, self.config.tilt_db, (batch, 6))
+        places = np.linspace(0, 5, bins)
+        return np.stack([np.interp(places, np.arange(6), knot) for knot in knots])
+
+    def _mask(self, mel: Tensor) -> None:
+        """SpecAugment (Park et al. 2019): bands and moments replaced by the clip's mean."""
+        config, rng = self.config, self.rng
+        for item in mel:
+            mean = item.mean()
+            for _ in range(config.frequency_masks):
+                width = int(rng.integers(0, config.frequency_mask_bins + 1))
+                start = int(rng.integers(0, mel.shape[2] - width))
+                item[:, start : start + width] = mean
+            for _ in range(config.time_masks):
+                width = int(rng.integers(0, min(config.time_mask_frames, mel.shape[1] // 4) + 1))
+                start = int(rng.integers(0, mel.shape[1] - width))
+                item[start : start + width] = mean
+
+
+def _warp_matrix(spec: FrontendSpec, factor: float) -> Tensor:
+    """Return [bins, bins]: row g takes its power, interpolated, from the bin that lies at its frequency / factor."""
+    top_mel, low_mel = (2595 * np.log10(1 + hz / 700) for hz in (spec.high_hz, spec.low_hz))
+    mels = np.linspace(low_mel, top_mel, spec.mel_bins + 2)[1:-1]
+    source_hz = 700 * (10 ** (mels / 2595) - 1) / factor
+    place = np.interp(2595 * np.log10(1 + source_hz / 700), mels, np.arange(spec.mel_bins))
+    low = np.minimum(np.floor(place).astype(int), spec.mel_bins - 2)
+    matrix = np.zeros((spec.mel_bins, spec.mel_bins), np.float32)
+    rows = np.arange(spec.mel_bins)
+    matrix[rows, low] = 1 - (place - low)
+    matrix[rows, low + 1] += place - low
+    return torch.from_numpy(matrix)
+
+
+def _reverberate(power: Tensor, decay_s: float, wet: float, spec: FrontendSpec) -> Tensor:
+    """Return [frames, bins] with a late tail: each frame leaks, `wet` strong, into the following ones."""
+    decay = 10 ** (-6 * spec.hop_samples / spec.sample_rate_hz / decay_s)
+    length = min(40, power.shape[0])
+    tail = wet * (1 - decay) * decay ** torch.arange(length - 1, -1, -1, dtype=torch.float32)
+    padded = torch.nn.functional.pad(power.T[:, None], (length, 0))
+    late = torch.nn.functional.conv1d(padded, tail[None, None])[:, 0, : power.shape[0]].T
+    return power * (1 - wet * 0.5) + late

@@ -1,0 +1,70 @@
+"""A checkpoint is one safetensors file: weights, and in its header the model's shape, the frontend and the history."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from inherentd.inherent_model.architecture import InherentModel, ModelConfig
+from inherentd.inherent_model.errors import ModelError
+from inherentd.pipeline.frontend import FrontendSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A model with what it was trained for. `notes`: recipe, counts and figures, JSON-ready."""
+
+    model: InherentModel
+    frontend: FrontendSpec
+    notes: dict[str, object]
+    training_hash: str
+    """the first 16 hex digits of the file's SHA-256: which weights these are"""
+
+
+def save(path: Path, model: InherentModel, frontend: FrontendSpec, notes: dict[str, object]) -> None:
+    """Write the checkpoint, whole or not at all."""
+    header = {
+        "config": json.dumps(dataclasses.asdict(model.config)),
+        "frontend": json.dumps(dataclasses.asdict(frontend)),
+        "notes": json.dumps(notes),
+    }
+    unfinished = path.with_suffix(".part")
+    weights = {name: tensor.detach().contiguous().cpu() for name, tensor in model.state_dict().items()}
+    save_file(weights, unfinished, metadata=header)
+    unfinished.rename(path)
+
+
+def load(path: Path) -> Checkpoint:
+    """Return the checkpoint of a file, its model in evaluation mode. Raises ModelError when it is not one of ours."""
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{path}: cannot be read as a checkpoint ({error}); expected a safetensors file") from error
+    except Exception as error:  # safetensors' own error type is not importable by a stable name
+        raise ModelError(f"{path}: not a safetensors file ({error})") from error
+    missing = {"config", "frontend", "notes"} - set(header)
+    if missing:
+        raise ModelError(f"{path}: its header lacks {sorted(missing)}; expected a checkpoint of `inherent train`")
+    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(header["config"]).items()}
+    model = InherentModel(ModelConfig(**fields))
+    model.load_state_dict(weights)
+    model.eval()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return Checkpoint(model, FrontendSpec(**json.loads(header["frontend"])), json.loads(header["notes"]), digest)
+
+
+@torch.inference_mode()
+def step_scores(model: InherentModel, mel: torch.Tensor) -> torch.Tensor:
+    """Return the scores per step, float32 [batch, steps, heads] in [0, 1], of mel [batch, frames, mel_bins] from a fresh
+    state; a last frame that fills no step is left out."""
+    whole = mel.shape[1] // model.config.step_frames * model.config.step_frames
+    logits, _ = model(mel[:, :whole], model.initial_state(mel.shape[0]))
+    return torch.sigmoid(logits)

@@ -1,0 +1,44 @@
+"""`inherent`: the model's side of inherentd, one subcommand a step from sentences to a shipped artifact."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from inherentd.inherent_model.errors import ModelError
+
+# Each module has `add_arguments(parser)` and `run(arguments) -> int`; it is imported only when its command is named,
+# so that `inherent --help` needs neither torch nor a synthesizer.
+COMMANDS = {
+    "corpus": ("inherentd.inherent_model.commands.corpus", "make labelled speech from sentences and synthesizers"),
+    "train": ("inherentd.inherent_model.commands.train", "train a model from a recipe"),
+    "eval": ("inherentd.inherent_model.commands.evaluate", "measure a checkpoint on voices and sentences it never met"),
+    "thresholds": ("inherentd.inherent_model.commands.thresholds", "calibrate a threshold per head on validation data"),
+    "export": ("inherentd.export.command", "write a checkpoint as ONNX with its metadata, and check that they agree"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit code: 0 done, 1 it failed and said why, 2 used wrongly."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="inherent", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module_name, summary) in COMMANDS.items():
+        subparser = commands.add_parser(name, help=summary, description=summary)
+        if name in arguments[:1]:
+            importlib.import_module(module_name).add_arguments(subparser)
+    parsed = parser.parse_args(arguments)
+    try:
+        return int(importlib.import_module(COMMANDS[parsed.command][0]).run(parsed))
+    except ModelError as error:
+        print(f"inherent {parsed.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"inherent {parsed.command}: interrupted", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

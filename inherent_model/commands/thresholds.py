@@ -1,0 +1,36 @@
+"""`inherent thresholds`: calibrate a threshold per head on the validation split."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from inherentd.inherent_model import checkpoint, thresholds
+from inherentd.inherent_model.evaluation import peak_scores
+from inherentd.inherent_model.features import extract
+from inherentd.inherent_model.training import load_recipe, utterances
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `inherent thresholds`."""
+    parser.add_argument("--checkpoint", type=Path, required=True, help="what `inherent train` wrote")
+    parser.add_argument("--config", type=Path, required=True, help="the training recipe: its validation split is used")
+    parser.add_argument("--budget", type=float, default=0.05, help="share of false accepts allowed (default 0.05)")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Calibrate, write and print the thresholds."""
+    loaded = checkpoint.load(arguments.checkpoint)
+    recipe = load_recipe(arguments.config)
+    rows = [row for row in utterances(recipe) if row.split == "validation"]
+    features = extract([row.path for row in rows], loaded.frontend, Path(recipe.out) / "cache")
+    scores = peak_scores(loaded.model, [features.clip(index) for index in range(len(rows))])
+    heads = loaded.model.config.heads
+    found = thresholds.calibrate(heads, rows, scores, budget=arguments.budget, manifest=str(arguments.config))
+    thresholds.save(arguments.out, found, heads)
+    for head, threshold in zip(heads, found.thresholds, strict=True):
+        recall = found.record["recall"][head]  # type: ignore[index]
+        print(f"{head}: threshold {threshold}, recall {recall}", file=sys.stderr)
+    return 0

@@ -1,0 +1,20 @@
+"""`inherent train`: train a model from a recipe."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from inherentd.inherent_model.training import load_recipe, train
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `inherent train`."""
+    parser.add_argument("--config", type=Path, required=True, help="training recipe, e.g. configs/train/first.yaml")
+    parser.add_argument("--steps", type=int, help="train so many steps instead of the recipe's, for a trial")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train and print where the best checkpoint lies."""
+    print(train(load_recipe(arguments.config), steps=arguments.steps))
+    return 0

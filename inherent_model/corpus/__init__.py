@@ -1,0 +1,1 @@
+"""From sentences to labelled audio: grammar, text corpora, synthesizers, manifest."""

@@ -1,0 +1,177 @@
+"""`inherent corpus build`: sentences times voices -> clips and one manifest.
+
+Deterministic (the plan follows from the recipe and its seed), resumable (a clip that exists is not made again) and
+parallel (one process a core). A clip that an engine cannot speak is counted and left out, with the reason in the log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import msgspec
+import soundfile
+import yaml
+from tqdm import tqdm
+
+from inherentd.inherent_model.corpus import sentences as sentence_sources
+from inherentd.inherent_model.corpus.engines import SAMPLE_RATE_HZ, synthesize
+from inherentd.inherent_model.corpus.grammar import load_grammar
+from inherentd.inherent_model.corpus.sentences import Sentence
+from inherentd.inherent_model.corpus.voices import SMALL_ENGINES, Voice, draw
+from inherentd.inherent_model.errors import ModelError
+
+GRAMMAR_FOLDER = Path(__file__).parent / "phrases"
+
+LICENCES = {
+    "kokoro": "Apache-2.0", "hibari": "Apache-2.0", "pico": "Apache-2.0", "flite": "BSD-like", "festival": "BSD-like",
+    "espeak": "GPL-3.0 (the program; its output is not)",
+}  # fmt: skip
+
+
+class CorpusRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What `configs/corpus/*.yaml` may hold. Paths are relative to the working directory."""
+
+    seed: int = 0
+    out: str
+    kokoro_voices: str | None = None
+    """folder with Kokoro's style vectors (`voices/*.bin` of the npm package kokoro-js); needed for engine kokoro"""
+    per_phrasing: dict[str, int] = {}
+    """sentences made of each phrasing of the project's grammar, by split; empty: none of the grammar"""
+    intent_corpora: list[str] = []
+    """TSV files of requests (text, intent), optional: left out with a word where they do not exist"""
+    talk_corpora: list[str] = []
+    """text files of people talking to each other, optional likewise"""
+    corpus_sentences: dict[str, int] = {}
+    """at most so many sentences of each text corpus, by its file's stem"""
+    clips: dict[str, dict[str, int]]
+    """how many clips each engine speaks, by split: {train: {kokoro: 3000, ...}, test: {...}}"""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One planned clip: where it goes, what is said and by whom."""
+
+    path: str
+    sentence: Sentence
+    voice: Voice
+
+
+def load_recipe(path: Path) -> CorpusRecipe:
+    """Return the recipe of a YAML file; a wrong key or type is a ModelError that names it."""
+    try:
+        return msgspec.convert(yaml.safe_load(path.read_text()), CorpusRecipe)
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: no such corpus recipe; configs/corpus/ holds the project's own") from error
+    except (msgspec.ValidationError, yaml.YAMLError) as error:
+        raise ModelError(f"{path}: {error}") from error
+
+
+def collect(recipe: CorpusRecipe) -> list[Sentence]:
+    """Return every sentence the recipe can draw from, shuffled by its seed; text that stands in the test or validation
+    split is dropped from training wherever else it came from."""
+    rng = random.Random(recipe.seed)
+    phrasings = load_grammar(GRAMMAR_FOLDER) if recipe.per_phrasing else []
+    found = list(sentence_sources.from_grammar(phrasings, recipe.per_phrasing, rng))
+    for paths, read in (
+        (recipe.intent_corpora, sentence_sources.from_intent_corpus),
+        (recipe.talk_corpora, sentence_sources.from_talk_corpus),
+    ):
+        for path in map(Path, paths):
+            if not path.is_file():
+                print(f"{path} is not here: going on without it", file=sys.stderr)
+                continue
+            rows = list(read(path))
+            rng.shuffle(rows)
+            found += rows[: recipe.corpus_sentences.get(path.stem, len(rows))]
+    held_out = {sentence.text for sentence in found if sentence.split != "train"}
+    found = [sentence for sentence in found if sentence.split != "train" or sentence.text not in held_out]
+    rng.shuffle(found)
+    return found
+
+
+def plan(recipe: CorpusRecipe) -> list[Clip]:
+    """Return the clips in the order in which they are made. Each engine goes through the sentences of its split from
+    a place of its own, half of its clips addressed, so that the engines together cover them all."""
+    found = collect(recipe)
+    clips: list[Clip] = []
+    for split, engines in recipe.clips.items():
+        addressed = [sentence for sentence in found if sentence.split == split and sentence.addressed]
+        others = [sentence for sentence in found if sentence.split == split and not sentence.addressed]
+        if not addressed or not others:
+            raise ModelError(f"split {split!r} has {len(addressed)} addressed and {len(others)} other sentences: need both")
+        for engine, count in engines.items():
+            if engine != "kokoro" and split not in SMALL_ENGINES.get(engine, {}):
+                raise ModelError(f"engine {engine!r} has no voice for split {split!r} (inherent_model/corpus/voices.py)")
+            rng = random.Random(f"{recipe.seed}/{split}/{engine}")
+            start = rng.random()
+            for index in range(count):
+                kind = addressed if index % 2 else others
+                sentence = kind[(int(start * len(kind)) + index // 2) % len(kind)]
+                voice = draw(engine, split, rng)
+                digest = hashlib.sha256(f"{sentence.text}|{voice}".encode()).hexdigest()[:16]
+                clips.append(Clip(f"{split}/{engine}/{digest}.flac", sentence, voice))
+    return clips
+
+
+def build(recipe: CorpusRecipe, *, workers: int, engines: Iterable[str] | None = None) -> Counter[str]:
+    """Make every clip of the plan that is not there yet, write `manifest.jsonl`, and return counts by engine and split.
+
+    `engines` limits what is made now (the manifest always lists all clips that exist). Deterministic from the seed.
+    """
+    out = Path(recipe.out)
+    wanted = [clip for clip in plan(recipe) if engines is None or clip.voice.engine in set(engines)]
+    missing = [clip for clip in wanted if not (out / clip.path).is_file()]
+    for folder in {(out / clip.path).parent for clip in missing}:
+        folder.mkdir(parents=True, exist_ok=True)
+    voices = Path(recipe.kokoro_voices) if recipe.kokoro_voices else None
+    failures: Counter[str] = Counter()
+    with ProcessPoolExecutor(workers) as pool:
+        jobs = pool.map(_speak, missing, [out] * len(missing), [voices] * len(missing), chunksize=4)
+        for problem in tqdm(jobs, total=len(missing), desc="synthesis", unit="clip", file=sys.stderr):
+            if problem:
+                failures[problem] += 1
+    for problem, count in failures.most_common(10):
+        print(f"left out {count} clips: {problem}", file=sys.stderr)
+    return write_manifest(recipe)
+
+
+def write_manifest(recipe: CorpusRecipe) -> Counter[str]:
+    """Write one JSON line for every planned clip that exists and return how many, by "split/engine"."""
+    out = Path(recipe.out)
+    counts: Counter[str] = Counter()
+    with (out / "manifest.jsonl").open("w") as file:
+        for row in _rows(out, plan(recipe)):
+            counts[f"{row['split']}/{row['voice']['engine']}"] += 1
+            file.write(json.dumps(row) + "\n")
+    return counts
+
+
+def _rows(out: Path, clips: list[Clip]) -> Iterator[dict[str, object]]:
+    for clip in {clip.path: clip for clip in clips}.values():
+        path = out / clip.path
+        if path.is_file():
+            row: dict[str, object] = {"path": clip.path, **asdict(clip.sentence), "voice": asdict(clip.voice)}
+            row["seconds"] = round(soundfile.info(path).duration, 3)
+            row["licence"] = LICENCES[clip.voice.engine]
+            yield row
+
+
+def _speak(clip: Clip, out: Path, voices: Path | None) -> str | None:
+    """Make one clip and return None, or the reason why it could not be made."""
+    path = out / clip.path
+    try:
+        samples = synthesize(clip.sentence.text, clip.voice, voices)
+    except Exception as error:  # a synthesizer may fail in any way on one odd sentence: that costs this clip only
+        return f"{clip.voice.engine}: {type(error).__name__}: {error}"[:160]
+    unfinished = path.with_suffix(".part")
+    soundfile.write(unfinished, samples, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
+    unfinished.rename(path)
+    return None

@@ -1,0 +1,75 @@
+"""The phrase grammar: one YAML file a kind of sentence, expanded at random.
+
+A file holds `heads` (which intents it fires), `addressed` (default true), `phrasings` and `fillers`. A phrasing is
+text with `{slot}` fillers, `[optional words]` and `(a|b)` alternatives; `{text: ..., also: [head]}` fires more heads.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from inherentd.inherent_model.errors import ModelError
+
+_INNERMOST = re.compile(r"\(([^()\[\]]*)\)|\[([^()\[\]]*)\]")
+_SLOT = re.compile(r"\{(\w+)\}")
+# Where a filler brings its own article or preposition ("my the car", "for on friday"), the filler's stays.
+_DOUBLED = re.compile(r"\b(?:(?:the|my|a|our) (?=(?:the|my|our|a|an|some|last|yesterday's) )|(?:for|on|in|at) (?=(?:on|in|at) ))")
+
+
+@dataclass(frozen=True)
+class Phrasing:
+    """One way of putting a request (or of not making one); `key` names it in splits, whatever fills its slots."""
+
+    key: str
+    text: str
+    heads: tuple[str, ...]
+    addressed: bool
+    fillers: dict[str, list[str]]
+
+    def expand(self, rng: random.Random) -> str:
+        """Return one sentence: alternatives chosen, optional words kept half of the time, slots filled."""
+
+        def choose(match: re.Match[str]) -> str:
+            alternatives, optional = match.groups()
+            if alternatives is not None:
+                return rng.choice(alternatives.split("|"))
+            return optional if rng.random() < 0.5 else ""
+
+        text = self.text
+        while _INNERMOST.search(text):
+            text = _INNERMOST.sub(choose, text)
+        text = _SLOT.sub(lambda match: rng.choice(self.fillers[match[1]]), text)
+        return _DOUBLED.sub("", " ".join(text.split()))
+
+
+def load_grammar(folder: Path) -> list[Phrasing]:
+    """Return every phrasing of every `*.yaml` in `folder`, in file and line order.
+
+    Raises ModelError when a file misses a key or a phrasing uses a slot that its file does not define.
+    """
+    phrasings: list[Phrasing] = []
+    for path in sorted(folder.glob("*.yaml")):
+        document = yaml.safe_load(path.read_text())
+        fillers = {name: [str(value) for value in values] for name, values in (document.get("fillers") or {}).items()}
+        for entry in document["phrasings"]:
+            text, also = (entry["text"], entry.get("also", [])) if isinstance(entry, dict) else (str(entry), [])
+            unknown = set(_SLOT.findall(text)) - set(fillers)
+            if unknown:
+                raise ModelError(f"{path}: {text!r} uses {sorted(unknown)}, which `fillers` does not define: add it")
+            phrasings.append(
+                Phrasing(
+                    key=f"{path.stem}: {text}",
+                    text=text,
+                    heads=(*document["heads"], *also),
+                    addressed=document.get("addressed", True),
+                    fillers=fillers,
+                )
+            )
+    if not phrasings:
+        raise ModelError(f"{folder}: no *.yaml with phrasings found")
+    return phrasings

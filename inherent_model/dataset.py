@@ -1,0 +1,163 @@
+"""Training batches: clips laid into short streams, with what every head should say at every step.
+
+A stream holds one or two clips with quiet before, between and after. A fired head should be certain from just before
+the end of the phrase until shortly after it, may rise from the middle on, and is 0 everywhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inherentd.inherent_model.augment import Augmenter
+from inherentd.inherent_model.features import Features, speech_bounds
+from inherentd.inherent_model.heads import targets
+from inherentd.inherent_model.manifest import Utterance
+from inherentd.pipeline.frontend import FrontendSpec
+
+CERTAIN_BEFORE_END_FRAMES = 6
+CERTAIN_AFTER_END_FRAMES = 24
+SILENT_AFTER_END_FRAMES = 60
+RISING_WEIGHT = 0.3
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`target` and `weight` are [batch, steps, heads]; phonemes are CTC targets, one row after another."""
+
+    mel: Tensor
+    target: Tensor
+    weight: Tensor
+    phonemes: Tensor
+    phoneme_lengths: Tensor
+    has_text: Tensor
+
+
+@dataclass(frozen=True)
+class Example:
+    """A clip ready to be laid into streams."""
+
+    mel: np.ndarray
+    speech: tuple[int, int]
+    target: np.ndarray
+    phonemes: tuple[int, ...]
+
+
+def examples(rows: list[Utterance], features: Features, heads: tuple[str, ...], symbols: dict[str, int],
+             phonemes: dict[str, str]) -> list[Example]:  # fmt: skip
+    """Return one example a row: mel (float16, memory-mapped), where speech lies, head targets and phoneme indices."""
+    found = []
+    for index, row in enumerate(rows):
+        mel = features.mel[features.offsets[index] : features.offsets[index + 1]]
+        spoken = tuple(symbols[symbol] for symbol in phonemes.get(row.text, "") if symbol in symbols)
+        target = np.array(targets(heads, row.heads, addressed=row.addressed), np.float32)
+        found.append(Example(mel, speech_bounds(np.asarray(mel, np.float32)), target, spoken))
+    return found
+
+
+class BatchMaker:
+    """Draws batches for ever: streams of similar length, half of them addressed, augmented anew each time."""
+
+    def __init__(self, pool: list[Example], augmenter: Augmenter, spec: FrontendSpec, *, step_frames: int,
+                 batch_frames: int, seed: int) -> None:  # fmt: skip
+        self.pool = pool
+        self.augmenter = augmenter
+        self.step_frames = step_frames
+        self.batch_frames = batch_frames
+        self.silence = float(np.log(spec.log_floor))
+        self.rng = np.random.default_rng(seed)
+        intents = np.array([example.target[1:].any() for example in pool])
+        addressed = np.array([example.target[0] > 0 for example in pool])
+        # A third each: the 12 kinds, other requests, everything that is not addressed.
+        self.groups = [np.flatnonzero(group) for group in (intents, addressed & ~intents, ~addressed)]
+        self.shares = np.array([0.36, 0.18, 0.46])
+
+    def __iter__(self) -> Iterator[Batch]:
+        while True:
+            yield from self._round(512)
+
+    def _round(self, count: int) -> Iterator[Batch]:
+        """Yield batches of `count` streams, sorted by length so that little is padding."""
+        groups = self.rng.choice(3, count, p=self.shares)
+        streams = []
+        for group in groups:
+            members = [self._draw(int(group))]
+            if self.rng.random() < 0.2:
+                members.append(self._draw(2 if self.rng.random() < 0.6 else int(self.rng.integers(3))))
+                self.rng.shuffle(members)
+            streams.append(members)
+        streams.sort(key=lambda members: sum(len(member.mel) for member in members))
+        batches, current, longest = [], [], 0
+        for members in streams:
+            longest = max(longest, sum(len(member.mel) + 60 for member in members))
+            if current and longest * (len(current) + 1) > self.batch_frames:
+                batches.append(current)
+                current, longest = [], sum(len(member.mel) + 60 for member in members)
+            current.append(members)
+        batches.append(current)
+        for index in self.rng.permutation(len(batches)):
+            if len(batches[index]) > 4:
+                yield self._batch(batches[index])
+
+    def _draw(self, group: int) -> Example:
+        return self.pool[int(self.rng.choice(self.groups[group]))]
+
+    def _batch(self, streams: list[list[Example]]) -> Batch:
+        laid = [self._lay(members) for members in streams]
+        frames = -(-max(len(mel) for mel, *_ in laid) // self.step_frames) * self.step_frames
+        steps, heads = frames // self.step_frames, len(streams[0][0].target)
+        mel = torch.full((len(laid), frames, laid[0][0].shape[1]), self.silence)
+        speech = torch.zeros(len(laid), frames, dtype=torch.bool)
+        target = np.zeros((len(laid), steps, heads), np.float32)
+        weight = np.ones((len(laid), steps, heads), np.float32)
+        spoken: list[int] = []
+        lengths = []
+        for index, (stream, places) in enumerate(laid):
+            mel[index, : len(stream)] = torch.from_numpy(stream)
+            for example, offset in places:
+                start, end = (bound + offset for bound in example.speech)
+                speech[index, start:end] = True
+                _mark(target[index], weight[index], example.target, start, end, self.step_frames)
+            phonemes = [symbol for example, _ in places for symbol in example.phonemes]
+            known = all(example.phonemes for example, _ in places)
+            lengths.append(len(phonemes) if known else 0)
+            spoken += phonemes if known else []
+        mel = self.augmenter(mel, speech)
+        for index, (stream, _) in enumerate(laid):
+            # The windowed TFLite form pads short input with zeros, which in log-mel is loud: it must not raise a score.
+            if self.rng.random() < 0.25:
+                mel[index, len(stream) :] = 0.0
+        lengths_tensor = torch.tensor(lengths)
+        return Batch(mel, torch.from_numpy(target), torch.from_numpy(weight), torch.tensor(spoken), lengths_tensor,
+                     lengths_tensor > 0)  # fmt: skip
+
+    def _lay(self, members: list[Example]) -> tuple[np.ndarray, list[tuple[Example, int]]]:
+        """Return one stream's clean log-mel and where in it each clip begins."""
+        pieces, places, position = [], [], 0
+        bins = members[0].mel.shape[1]
+        for example in members:
+            lead = int(self.rng.integers(0, 40)) if self.rng.random() < 0.8 else 0
+            pieces += [np.full((lead, bins), self.silence, np.float32), np.asarray(example.mel, np.float32)]
+            places.append((example, position + lead))
+            position += lead + len(example.mel)
+        trail = int(self.rng.integers(10, 50))
+        pieces.append(np.full((trail, bins), self.silence, np.float32))
+        return np.concatenate(pieces), places
+
+
+def _mark(target: np.ndarray, weight: np.ndarray, fired: np.ndarray, start: int, end: int, step_frames: int) -> None:
+    """Write one clip's targets and weights, [steps, heads], for speech in frames [start, end)."""
+    middle, certain, after, silent = (
+        int(frame) // step_frames
+        for frame in ((start + end) / 2, end - CERTAIN_BEFORE_END_FRAMES, end + CERTAIN_AFTER_END_FRAMES,
+                      end + SILENT_AFTER_END_FRAMES)
+    )  # fmt: skip
+    on = np.flatnonzero(fired)
+    weight[start // step_frames : middle, on] = 0
+    target[middle:after, on] = 1
+    weight[middle:certain, on] = RISING_WEIGHT
+    weight[after:silent, on] = 0

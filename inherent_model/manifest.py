@@ -1,0 +1,81 @@
+"""Labelled clips from manifests: one `Utterance` a line, with its split decided before anything is trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from inherentd.inherent_model.corpus import voices
+from inherentd.inherent_model.corpus.sentences import AMBIGUOUS_INTENTS, INTENT_HEADS, split_of
+from inherentd.inherent_model.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One clip. `text` is empty where nobody wrote down what is said."""
+
+    path: str
+    text: str
+    heads: tuple[str, ...]
+    addressed: bool
+    source: str
+    """grammar file or corpus: where the sentence comes from"""
+    speaker: str
+    """engine and voice, e.g. "kokoro:af_sky*0.60+bf_emma*0.40"; "real" where no synthesizer spoke"""
+    split: str
+    seconds: float
+
+
+def read_manifests(paths: Iterable[Path]) -> list[Utterance]:
+    """Return the utterances of all manifests; those that would leak from evaluation into training are left out.
+
+    A manifest is JSON lines with at least `path` and `addressed`. Lines with a `split` (from `inherent corpus`) keep
+    it. Others get one: a pure held-out voice decides it, a blend with a held-out voice is dropped, and speech without a
+    transcript goes by the hash of its path. A training line whose text stands in validation or test is dropped.
+    """
+    rows = [row for path in paths for row in _read(path)]
+    held_out = {row.text for row in rows if row.text and row.split != "train"}
+    return [row for row in rows if row.split != "train" or row.text not in held_out]
+
+
+def _read(manifest: Path) -> Iterable[Utterance]:
+    if not manifest.is_file():
+        raise ModelError(f"{manifest}: no such manifest; build it with `inherent corpus build`, or take it off the recipe")
+    for number, line in enumerate(manifest.read_text().splitlines(), 1):
+        try:
+            row = json.loads(line)
+            path, addressed = str(manifest.parent / row["path"]), bool(row["addressed"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{manifest}:{number}: {error!r}; expected a JSON object with path and addressed") from error
+        intent = row.get("intent", "")
+        if intent in AMBIGUOUS_INTENTS:
+            continue
+        heads = tuple(row.get("heads", ())) or ((INTENT_HEADS[intent],) if intent in INTENT_HEADS else ())
+        voice = row.get("voice", "")
+        name, engine = (voice["name"], voice["engine"]) if isinstance(voice, dict) else (voice, "kokoro")
+        split = row.get("split") or _split(name, row["path"])
+        if split is not None:
+            voices.refuse_reserved(name)
+            yield Utterance(
+                path=path,
+                text=row.get("text", ""),
+                heads=heads,
+                addressed=addressed,
+                source=row.get("source", manifest.parent.name),
+                speaker=f"{engine}:{name}" if name else "real",
+                split=split,
+                seconds=float(row["seconds"]),
+            )
+
+
+def _split(voice: str, path: str) -> str | None:
+    """Return the split of a line that names none, or None when it must be left out."""
+    if not voice:
+        return split_of(path)
+    parts = voices.components(voice)
+    for split, names in (("test", voices.KOKORO_TEST), ("validation", voices.KOKORO_VALIDATION)):
+        if set(parts) <= set(names):
+            return split
+    return None if set(parts) & {*voices.KOKORO_TEST, *voices.KOKORO_VALIDATION} else "train"

@@ -1,0 +1,1 @@
+"""The always-on front door of a voice assistant. See README.md."""
