@@ -1,0 +1,49 @@
+"""How loud each hop is, and whether that is louder than the room: cheap, in the time domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inherentd.pipeline.ring import Pcm
+
+SILENCE_DBFS = -100.0
+FULL_SCALE_POWER = 32768.0**2
+
+
+@dataclass(frozen=True)
+class ActivityConfig:
+    """When a level counts as speech: over the room's floor by `margin_db`, and over `lowest_dbfs`."""
+
+    margin_db: float = 9.0
+    lowest_dbfs: float = -58.0
+    rise_db_per_step: float = 0.08
+    """how fast the floor follows a louder room: 2 dB a second at 40 ms steps. Falls are followed at once."""
+
+
+@dataclass(frozen=True)
+class ActivityState:
+    """The room's noise floor."""
+
+    floor_dbfs: float
+
+
+def initial_state(config: ActivityConfig) -> ActivityState:
+    """Return the state before the first step: a quiet room."""
+    return ActivityState(config.lowest_dbfs - config.margin_db)
+
+
+def step(config: ActivityConfig, state: ActivityState, level_dbfs: float) -> tuple[ActivityState, bool]:
+    """Return the next state and whether this step is active (speech or other sound over the floor)."""
+    floor = min(level_dbfs, state.floor_dbfs + config.rise_db_per_step)
+    return ActivityState(floor), level_dbfs > max(floor + config.margin_db, config.lowest_dbfs)
+
+
+def levels_dbfs(samples: Pcm, hop_samples: int) -> NDArray[np.float64]:
+    """Return the level of each whole hop in dB of full scale, [hops], at least `SILENCE_DBFS`."""
+    hops = len(samples) // hop_samples
+    framed = samples[: hops * hop_samples].reshape(hops, hop_samples).astype(np.float32)
+    power = np.einsum("hs,hs->h", framed, framed) / hop_samples
+    return 10 * np.log10(np.maximum(power / FULL_SCALE_POWER, 10 ** (SILENCE_DBFS / 10)), dtype=np.float64)

@@ -1,0 +1,157 @@
+"""A model file and its sidecar `NAME.metadata.json`: what it is, what it needs, and how to know that it runs right."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inherentd.pipeline.errors import PipelineError
+from inherentd.pipeline.frontend import FrontendSpec
+
+FORMS = ("windowed", "streaming", "audio")
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorContract:
+    """A tensor as the file names it; -1 in `shape` is a dynamic dimension."""
+
+    name: str
+    index: int
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclasses.dataclass(frozen=True)
+class StateTensor:
+    """One named piece of the streaming form's memory."""
+
+    name: str
+    shape: tuple[int, ...]
+    initial_value: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Golden:
+    """A short mel [frames, bins] and the highest score of each head over it, from the initial state."""
+
+    mel: NDArray[np.float32]
+    scores: NDArray[np.float32]
+
+
+@dataclasses.dataclass(frozen=True)
+class ArtifactMetadata:
+    """The sidecar's fields (contracts/artifact.md). `frontend`, `golden` and `sha256` are None where the file is from
+    the upstream project, whose metadata has no such fields."""
+
+    version: str
+    training_hash: str
+    backend: str
+    form: str
+    frontend: FrontendSpec | None
+    head_order: tuple[str, ...]
+    default_thresholds: dict[str, float]
+    threshold_calibration: dict[str, Any]
+    runtime_tensor_contract: dict[str, TensorContract]
+    states: tuple[StateTensor, ...]
+    golden: Golden | None
+    quantization: str
+    sha256: str | None
+
+    def threshold(self, head: str) -> float:
+        """Return the calibrated threshold of a head."""
+        return self.default_thresholds[threshold_key(head)]
+
+
+def threshold_key(head: str) -> str:
+    """Return the snake_case key of a head's threshold: "hasPhotoQuery" -> "has_photo_query"."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", head).lower()
+
+
+def metadata_path(model: Path) -> Path:
+    """Return where the sidecar of a model file lies: NAME.onnx -> NAME.metadata.json."""
+    return model.with_suffix(".metadata.json")
+
+
+def load_metadata(model: Path, frontend: FrontendSpec) -> ArtifactMetadata:
+    """Return the checked metadata of a model file.
+
+    Raises PipelineError, in one line, when the model or its sidecar is missing or malformed, when the file is not the
+    one that the metadata was written for (sha256), or when it was trained with another frontend than `frontend`.
+    """
+    if not model.exists():
+        raise PipelineError(f"model {model}: no such file; give the path of a .onnx file with its .metadata.json beside it")
+    sidecar = metadata_path(model)
+    if not sidecar.is_file():
+        raise PipelineError(f"model {model}: {sidecar.name} is missing beside it; copy it along, or export the model again")
+    try:
+        metadata = parse_metadata(json.loads(sidecar.read_text()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PipelineError(f"{sidecar}: malformed metadata ({error!r}); export the model again") from error
+    _check_frontend(sidecar, metadata.frontend, frontend)
+    if metadata.sha256 is not None:
+        found = hashlib.sha256(model.read_bytes()).hexdigest()
+        if found != metadata.sha256:
+            raise PipelineError(
+                f"model {model}: sha256 {found[:12]}…, its metadata expects {metadata.sha256[:12]}…: "
+                "the file is damaged or belongs to another sidecar; copy both again"
+            )
+    return metadata
+
+
+def parse_metadata(document: dict[str, Any]) -> ArtifactMetadata:
+    """Return the metadata of a parsed sidecar; KeyError, TypeError or ValueError say what is wrong with it."""
+    heads = tuple(document["head_order"])
+    if not heads or len(set(heads)) != len(heads):
+        raise ValueError(f"head_order {list(heads)}: expected distinct names, the gate first")
+    thresholds = {str(key): float(value) for key, value in document["default_thresholds"].items()}
+    missing = [threshold_key(head) for head in heads if threshold_key(head) not in thresholds]
+    if missing:
+        raise ValueError(f"default_thresholds lack {missing}")
+    form = document.get("form", "windowed")
+    if form not in FORMS:
+        raise ValueError(f"form {form!r}: expected one of {FORMS}")
+    contract = {
+        logical: TensorContract(str(t["name"]), int(t["index"]), tuple(int(n) for n in t["shape"]), str(t["dtype"]))
+        for logical, t in document.get("runtime_tensor_contract", {}).items()
+    }
+    golden = document.get("golden")
+    frontend = document.get("frontend")
+    return ArtifactMetadata(
+        version=str(document["version"]),
+        training_hash=str(document.get("training_hash", "")),
+        backend=str(document.get("backend", "onnx")),
+        form=form,
+        frontend=FrontendSpec(**frontend) if frontend is not None else None,
+        head_order=heads,
+        default_thresholds=thresholds,
+        threshold_calibration=cast(dict[str, Any], document.get("threshold_calibration") or {}),
+        runtime_tensor_contract=contract,
+        states=tuple(
+            StateTensor(str(s["name"]), tuple(int(n) for n in s["shape"]), float(s["initial_value"]))
+            for s in document.get("states", [])
+        ),
+        golden=Golden(np.array(golden["mel"], np.float32), np.array(golden["scores"], np.float32)) if golden else None,
+        quantization=str(document.get("quantization", "float32")),
+        sha256=document.get("sha256"),
+    )
+
+
+def _check_frontend(sidecar: Path, theirs: FrontendSpec | None, ours: FrontendSpec) -> None:
+    if theirs is None or theirs == ours:
+        return
+    differences = [
+        f"{field.name} {getattr(theirs, field.name)} (running: {getattr(ours, field.name)})"
+        for field in dataclasses.fields(FrontendSpec)
+        if getattr(theirs, field.name) != getattr(ours, field.name)
+    ]
+    raise PipelineError(
+        f"{sidecar}: the model was trained with another frontend: {', '.join(differences)}; "
+        "use a model of this version, or train it again"
+    )

@@ -1,0 +1,249 @@
+"""Samples in, events out: ring, frontend, model, gate. The only mutable thing here besides the ring.
+
+Everything is decided on a fixed grid (step i covers frames [i * step_frames, (i + 1) * step_frames)), so any split of
+the same samples gives the same events, with the same audio in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inherentd.pipeline import activity, gate
+from inherentd.pipeline.errors import PipelineError
+from inherentd.pipeline.events import Audio, Event, GateClosed, GateOpened, Intent, Scores
+from inherentd.pipeline.frontend import FrontendSpec, log_mel
+from inherentd.pipeline.resampling import to_int16
+from inherentd.pipeline.ring import Pcm, Ring
+from inherentd.pipeline.runtimes import Runtime
+
+StepListener = Callable[[int, NDArray[np.float32]], None]
+"""called with (at_sample, scores [heads]) after every scored step: plots and tests"""
+
+SLICE_SAMPLES = 160_000
+"""a longer chunk is worked off in slices of 10 s, so that memory stays bounded"""
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """All times in samples of the 16 kHz stream."""
+
+    gate: gate.GateConfig
+    activity: activity.ActivityConfig = activity.ActivityConfig()
+    ring_samples: int = 480_000
+    sleep_below_dbfs: float | None = -65.0
+    """frontend and model rest while every hop is quieter than this; None: they never rest"""
+    sleep_after_samples: int = 32_000
+    wake_lookback_samples: int = 8_000
+    """on waking, the model starts so long before the first loud hop"""
+    audio_chunk_samples: int = 1_280
+    scores_every_samples: int = 0
+    """0: no `Scores` events"""
+    flush_samples: int = 7_680
+    """silence that the model hears after the end of a stream, to decide on its last word"""
+
+
+class Engine:
+    """One stream. `push` samples as they come; `finish` at the end of the stream; `reset` for another."""
+
+    def __init__(self, config: EngineConfig, runtime: Runtime, *, listener: StepListener | None = None) -> None:
+        needed = config.gate.preroll_samples + SLICE_SAMPLES + config.wake_lookback_samples
+        if config.ring_samples < needed:
+            raise PipelineError(f"ring_samples: got {config.ring_samples}, expected {needed} or more for this pre-roll")
+        self.config = config
+        self.runtime = runtime
+        self.listener = listener
+        self.spec = runtime.metadata.frontend or FrontendSpec()
+        self.heads = runtime.metadata.head_order
+        self._step_samples = runtime.step_frames * self.spec.hop_samples
+        self._span_samples = (runtime.step_frames - 1) * self.spec.hop_samples + self.spec.window_samples
+        self.reset()
+
+    def reset(self) -> None:
+        """Start a new stream at sample 0; utterances count from 1 again."""
+        self.bad_samples = 0
+        self.steps = 0
+        self.level_dbfs = activity.SILENCE_DBFS
+        self.asleep = False
+        self._peaks = np.zeros(len(self.heads), np.float32)
+        self._ring = Ring(self.config.ring_samples)
+        self._state = self.runtime.initial_state()
+        self._activity = activity.initial_state(self.config.activity)
+        self._gate = gate.initial_state(self.config.gate)
+        self._next_step = 0
+        self._quiet_samples = 0
+        self._utterance = 0
+        self._audio_from = 0
+        self._next_scores = 0
+        self._end: int | None = None
+
+    @property
+    def samples(self) -> int:
+        """Return how many samples the stream has had."""
+        return self._ring.written if self._end is None else self._end
+
+    @property
+    def peaks(self) -> dict[str, float]:
+        """Return the highest score of each head in this stream so far."""
+        return self._named(self._peaks)
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether an utterance is open."""
+        return self._gate.opened_at is not None
+
+    def audio(self, start: int, stop: int) -> Pcm:
+        """Return samples [start, stop) that the ring still holds; PipelineError with the held range otherwise."""
+        return self._ring.read(start, stop)
+
+    def push(self, samples: NDArray[Any]) -> list[Event]:
+        """Return what the next samples caused, in order. int16, or float in [-1, 1], [n], at 16 kHz; any n, also 0.
+
+        Samples that are not finite become 0 and are counted in `bad_samples`.
+        """
+        if self._end is not None:
+            raise PipelineError("push after finish: the stream is over; call reset() first")
+        if samples.ndim != 1 or samples.dtype not in (np.int16, np.float32, np.float64):
+            raise PipelineError(f"samples: got {samples.dtype} {samples.shape}, expected int16 or float [samples]")
+        events: list[Event] = []
+        for start in range(0, len(samples), SLICE_SAMPLES):
+            piece = samples[start : start + SLICE_SAMPLES]
+            if piece.dtype != np.int16:
+                piece, bad = to_int16(piece)
+                self.bad_samples += bad
+            self._ring.write(piece)
+            self._run_steps(events)
+        return events
+
+    def finish(self) -> list[Event]:
+        """End the stream: hear `flush_samples` of silence after it, then close what is open.
+
+        That silence never gets into an `Audio` event, and no event's position is past the real end.
+        """
+        if self._end is not None:
+            return []
+        self._end = self._ring.written
+        events: list[Event] = []
+        self._ring.write(np.zeros(self.config.flush_samples + self._span_samples, np.int16))
+        self._run_steps(events)
+        self._close("end_of_stream", events)
+        return events
+
+    def close_utterance(self, reason: gate.Reason) -> list[Event]:
+        """Close the open utterance now (muted, stopped); nothing when none is open."""
+        events: list[Event] = []
+        self._close(reason, events)
+        return events
+
+    def _run_steps(self, events: list[Event]) -> None:
+        """Score every step whose samples are all here."""
+        first = self._next_step
+        count = (self._ring.written - first * self._step_samples - self._span_samples) // self._step_samples + 1
+        if count <= 0:
+            return
+        start = first * self._step_samples
+        samples = self._ring.read(start, start + (count - 1) * self._step_samples + self._span_samples)
+        hops = activity.levels_dbfs(samples[: count * self._step_samples], self.spec.hop_samples)
+        levels = hops.reshape(count, self.runtime.step_frames).max(axis=1)
+        mel: NDArray[np.float32] | None = None
+        for index in range(count):
+            level = float(levels[index])
+            self._next_step = first + index
+            if self._rest(level):
+                continue
+            if mel is None:
+                mel = log_mel(self.spec, samples.astype(np.float32) / np.float32(32768))
+            if self.asleep:
+                self._wake(events)
+            frames = mel[None, index * self.runtime.step_frames : (index + 1) * self.runtime.step_frames]
+            self._score(first + index, frames, level, events)
+        self._next_step = first + count
+        self.level_dbfs = float(levels[-1])
+
+    def _rest(self, level_dbfs: float) -> bool:
+        """Return whether this step can be slept through, and fall asleep when it has been quiet for long enough."""
+        threshold = self.config.sleep_below_dbfs
+        if threshold is None or level_dbfs >= threshold:
+            self._quiet_samples = 0
+            return False
+        self._quiet_samples += self._step_samples
+        if not self.asleep and self._quiet_samples >= self.config.sleep_after_samples and not self.is_open:
+            self.asleep = True
+            # Whoever wakes up starts afresh: the state cannot drift over days.
+            self._state = self.runtime.initial_state()
+        return self.asleep
+
+    def _wake(self, events: list[Event]) -> None:
+        """Score the steps just before the loud one, so that a soft beginning of the first word is heard too."""
+        self.asleep = False
+        lookback = self.config.wake_lookback_samples // self._step_samples
+        first = max(0, self._next_step - lookback)
+        if first == self._next_step:
+            return
+        start = first * self._step_samples
+        stop = (self._next_step - 1) * self._step_samples + self._span_samples
+        samples = self._ring.read(start, stop)
+        mel = log_mel(self.spec, samples.astype(np.float32) / np.float32(32768))
+        frames = self.runtime.step_frames
+        for index in range(self._next_step - first):
+            piece = mel[None, index * frames : (index + 1) * frames]
+            self._score(first + index, piece, activity.SILENCE_DBFS, events)
+
+    def _score(self, step: int, mel: NDArray[np.float32], level_dbfs: float, events: list[Event]) -> None:
+        scores, self._state = self.runtime.step(mel, self._state)
+        self.steps += 1
+        self._peaks = np.maximum(self._peaks, scores)
+        at_sample = step * self._step_samples + self._span_samples
+        if self._end is not None:
+            at_sample = min(at_sample, self._end)
+        if self.listener is not None:
+            self.listener(at_sample, scores)
+        self._activity, active = activity.step(self.config.activity, self._activity, level_dbfs)
+        self._gate, transitions = gate.step(self.config.gate, self._gate, scores, active=active, at_sample=at_sample)
+        self._tell(transitions, at_sample, events)
+        if self.is_open and at_sample - self._audio_from >= self.config.audio_chunk_samples:
+            self._send_audio(at_sample, events, last=False)
+        if self.config.scores_every_samples and at_sample >= self._next_scores:
+            self._next_scores = at_sample + self.config.scores_every_samples
+            events.append(Scores(at_sample, self._named(scores), level_dbfs))
+
+    def _tell(self, transitions: list[gate.Transition], at_sample: int, events: list[Event]) -> None:
+        for transition in transitions:
+            if isinstance(transition, gate.Opened):
+                self._utterance += 1
+                # Never back into the utterance before: no sample is sent twice.
+                begin = max(self._audio_from, at_sample - self.config.gate.preroll_samples)
+                self._audio_from = begin
+                scores = self._named(transition.scores)
+                events.append(GateOpened(self._utterance, at_sample, transition.score, scores, at_sample - begin))
+                self._send_audio(at_sample, events, last=False)
+            elif isinstance(transition, gate.Told):
+                head = self.heads[transition.head]
+                events.append(Intent(self._utterance, at_sample, head, transition.score, transition.final))
+            else:
+                self._send_audio(at_sample, events, last=True)
+                intents = [self.heads[head] for head in transition.intents]
+                duration = at_sample - transition.opened_at
+                peaks = self._named(transition.peaks)
+                closed = GateClosed(self._utterance, at_sample, duration, transition.reason, intents, peaks)
+                events.append(closed)
+
+    def _send_audio(self, stop: int, events: list[Event], *, last: bool) -> None:
+        pcm = self._ring.read(self._audio_from, stop)
+        events.append(Audio(self._utterance, self._audio_from, pcm, last))
+        self._audio_from = stop
+
+    def _close(self, reason: gate.Reason, events: list[Event]) -> None:
+        # Up to the last step that was scored: what came after it belongs to no decision yet.
+        at_sample = (self._next_step - 1) * self._step_samples + self._span_samples if self._next_step else 0
+        if self._end is not None:
+            at_sample = self._end
+        self._gate, transitions = gate.close(self.config.gate, self._gate, reason, at_sample)
+        self._tell(transitions, at_sample, events)
+
+    def _named(self, scores: NDArray[np.float32]) -> dict[str, float]:
+        return dict(zip(self.heads, map(float, scores), strict=True))
