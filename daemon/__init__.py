@@ -1,0 +1,1 @@
+"""`inherentd`: the process that listens and publishes. Never needs torch."""

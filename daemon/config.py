@@ -42,10 +42,10 @@ class GateSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     thresholds: dict[str, Probability] = field(default_factory=dict[str, float])  # by key; others as the model says
     close_threshold: Probability | None = None  # null: 0.6 of the gate's own threshold
     smoothing_steps: Annotated[int, Meta(ge=1, le=100)] = 1  # the gate's score is the mean over so many steps
-    min_open_ms: Milliseconds = 300
-    hangover_ms: Milliseconds = 600  # closes this long after the score fell and the speech ended
-    hold_ms: Milliseconds = 2_500  # closes this long after the score fell, even if speech or noise goes on
-    refractory_ms: Milliseconds = 200  # stays closed at least this long
+    min_open_ms: Milliseconds = 500
+    hangover_ms: Milliseconds = 700  # closes this long after the score fell and the speech ended
+    hold_ms: Milliseconds = 3_000  # closes this long after the score fell, even if speech or noise goes on
+    refractory_ms: Milliseconds = 300  # stays closed at least this long
     max_length_ms: Annotated[int, Meta(ge=100, le=600_000)] = 15_000
     preroll_ms: Annotated[int, Meta(ge=0, le=20_000)] = 2_000  # audio sent from before the opening
 

@@ -6,7 +6,7 @@ import socket
 from collections import Counter
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import zmq
@@ -83,7 +83,7 @@ class Publisher:
         """Send what is queued, for a second at most, and let go of the endpoint."""
         self._context.destroy(linger=LINGER_MS)
 
-    def __enter__(self) -> Publisher:
+    def __enter__(self) -> Self:
         """Return itself; the `with` block's end closes it."""
         return self
 

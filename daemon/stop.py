@@ -6,6 +6,7 @@ import os
 import select
 import signal
 from types import FrameType, TracebackType
+from typing import Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -40,7 +41,7 @@ class StopSignals:
             signal.signal(name, signal.SIG_DFL)
         os.write(self._write_end, b"x")
 
-    def __enter__(self) -> StopSignals:
+    def __enter__(self) -> Self:
         """Take over the two signals."""
         for number in SIGNALS:
             signal.signal(number, self._on_signal)

@@ -14,7 +14,7 @@ from inherentd.inherent_model.checkpoint import Checkpoint, step_scores
 from inherentd.inherent_model.heads import threshold_key
 from inherentd.inherent_model.thresholds import Calibration
 
-GOLDEN_STEPS = 12
+GOLDEN_STEPS = 10  # 20 frames: whole steps of the streaming form and of a sliding window alike
 
 
 def golden_mel(checkpoint: Checkpoint) -> torch.Tensor:

@@ -35,7 +35,7 @@ def build(folder: Path, *, form: str = "streaming", frames: int | None = None, n
     return path
 
 
-def write_metadata(path: Path, form: str, **changes: object) -> None:
+def write_metadata(path: Path, form: str, /, **changes: object) -> None:
     """Write the sidecar of a tiny model; `changes` replace top-level fields, None takes a field out."""
     graph = onnx.load(path).graph
     contract = {}
@@ -62,6 +62,14 @@ def write_metadata(path: Path, form: str, **changes: object) -> None:
     }
     kept = {key: value for key, value in document.items() if value is not None}
     path.with_suffix(".metadata.json").write_text(json.dumps(kept))
+
+
+def write_metadata_without_graph(path: Path) -> None:
+    """Give a damaged ONNX file a sidecar with its own checksum, so that only the file itself is wrong."""
+    sidecar = path.with_suffix(".metadata.json")
+    document = json.loads(sidecar.read_text())
+    document["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    sidecar.write_text(json.dumps(document))
 
 
 def golden_scores(mel: np.ndarray) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""One file a subcommand: `add_arguments(parser)` and `run(arguments) -> exit code`. See cli.py."""

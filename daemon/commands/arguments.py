@@ -1,0 +1,78 @@
+"""Arguments that several commands share, and how they become the configuration."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+
+from inherentd.daemon import config_layers
+from inherentd.daemon.config import Backend, Config, Delegate
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --config and --set."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="YAML file with settings (configs/daemon.yaml lists them all)"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="assignments",
+        metavar="KEY=VALUE",
+        help="change one setting, e.g. --set gate.hangover_ms=800; may be repeated. In the environment the same is "
+        "INHERENTD_GATE__HANGOVER_MS=800",
+    )
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --model, --backend and --delegate."""
+    parser.add_argument(
+        "--model",
+        metavar="FILE",
+        help="model file with its .metadata.json beside it (default: the one that comes along)",
+    )
+    parser.add_argument(
+        "--backend", choices=get_args(Backend), help="what runs the model (default: auto, what fits the model file)"
+    )
+    parser.add_argument(
+        "--delegate", choices=get_args(Delegate), help="processor that the backend uses (default: auto)"
+    )
+
+
+def configuration(arguments: argparse.Namespace) -> Config:
+    """Return the configuration: file, environment, --set, and last the flags of their own."""
+    config = config_layers.load(arguments.config, os.environ, arguments.assignments)
+    model = _given(path=arguments.model, backend=arguments.backend, delegate=arguments.delegate)
+    audio = _given(source=getattr(arguments, "input", None), speed=getattr(arguments, "speed", None))
+    return msgspec.structs.replace(
+        config,
+        model=msgspec.structs.replace(config.model, **model),
+        input=msgspec.structs.replace(config.input, **audio),
+    )
+
+
+def _given(**flags: str | None) -> dict[str, str]:
+    return {name: value for name, value in flags.items() if value is not None}
+
+
+def seconds(text: str) -> float:
+    """Return a time from the command line. Raises ArgumentTypeError unless it is a number of seconds, 0 or more."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e9:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number of seconds, 0 or more")
+    return value
+
+
+def count(text: str) -> int:
+    """Return a number of things from the command line. Raises ArgumentTypeError unless it is 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number, 1 or more")
+    return int(text)

@@ -1,0 +1,98 @@
+"""Say what the model hears in audio files: the highest score of each head, and the events, without a daemon.
+
+Same engine, gate and thresholds as the daemon's; each file from a fresh start. A file that cannot be read is reported,
+the others are scored, and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from inherentd.daemon import engine_setup, messages
+from inherentd.daemon.commands.arguments import add_config_arguments, add_model_arguments, configuration
+from inherentd.daemon.errors import DaemonError
+from inherentd.daemon.messages import ModelIdentity, ScoreLine
+from inherentd.daemon.sources.decoding import AudioFile
+from inherentd.pipeline.engine import Engine
+from inherentd.pipeline.errors import PipelineError
+from inherentd.pipeline.events import Event
+
+BLOCK_SECONDS = 10.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `inherentd score`."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="WAV, FLAC or OGG, any rate and number of channels")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line: path, seconds, scores, events")
+    add_model_arguments(parser)
+    add_config_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Score each file."""
+    config = configuration(arguments)
+    runtime = engine_setup.open_model(config.model)
+    model = engine_setup.identity(runtime.metadata)
+    engine_config = engine_setup.engine_config(config, runtime.metadata)
+    exit_code = 0
+    for name in arguments.files:
+        try:
+            line = score(name, Engine(engine_config, runtime), model)
+        except (DaemonError, PipelineError) as error:
+            print(f"inherentd score: {error}", file=sys.stderr)
+            exit_code = 1
+            continue
+        print(
+            msgspec.json.encode(line).decode() if arguments.json else _readable(line, engine_config.gate.heads[0]),
+            flush=True,
+        )
+    return exit_code
+
+
+def score(name: str, engine: Engine, model: ModelIdentity) -> ScoreLine:
+    """Return the line of one file. `engine` must be fresh. Raises DaemonError when the file cannot be read whole."""
+    file = AudioFile(Path(name))
+    events = list(_events(file, engine))
+    bad = file.bad_samples + engine.bad_samples
+    if bad:
+        print(f"inherentd score: {name}: {bad} samples were not numbers (NaN or infinite); taken as 0", file=sys.stderr)
+    return ScoreLine(
+        path=name,
+        seconds=engine.samples / messages.SAMPLE_RATE_HZ,
+        scores=engine.peaks,
+        events=[_record(event, model) for event in events],
+    )
+
+
+def _events(file: AudioFile, engine: Engine) -> Iterator[Event]:
+    for block in file.blocks(BLOCK_SECONDS):
+        yield from engine.push(block)
+    yield from engine.finish()
+
+
+def _record(event: Event, model: ModelIdentity) -> dict[str, Any]:
+    return {"topic": event.TOPIC, **messages.fields(event, model)}
+
+
+def _readable(line: ScoreLine, gate: str) -> str:
+    heads = sorted(line.scores.items(), key=lambda item: item[0] == gate or item[1], reverse=True)
+    lines = [f"{line.path}  {line.seconds:.1f} s"]
+    lines += [f"  {head:<24} {peak:.2f}" for head, peak in heads]
+    for event in line.events:
+        at = f"{event['at_sample'] / messages.SAMPLE_RATE_HZ:7.2f} s  {event['topic']:<12}"
+        match event["topic"]:
+            case "gate.opened":
+                lines.append(f"  {at} score {event['score']:.2f}")
+            case "intent" if event["final"]:
+                lines.append(f"  {at} {event['head']} {event['score']:.2f}")
+            case "gate.closed":
+                lines.append(f"  {at} {event['reason']}")
+            case _:
+                pass
+    return "\n".join(lines)

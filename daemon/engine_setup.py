@@ -1,0 +1,85 @@
+"""Configuration and the model's metadata -> the engine, all times turned into samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import inherentd
+from inherentd.daemon.config import Config, GateSection, ModelSection
+from inherentd.daemon.config_layers import nearest
+from inherentd.daemon.errors import DaemonError
+from inherentd.daemon.messages import SAMPLE_RATE_HZ, ModelIdentity
+from inherentd.pipeline.artifact import ArtifactMetadata, threshold_key
+from inherentd.pipeline.engine import SLICE_SAMPLES, EngineConfig
+from inherentd.pipeline.gate import GateConfig
+from inherentd.pipeline.runtimes import Runtime, open_runtime
+
+SHIPPED_MODEL = Path(inherentd.__file__).parent / "models" / "inherent.onnx"
+CLOSE_SHARE = 0.6  # of the gate's threshold, where gate.close_threshold is not set
+RING_SECONDS = 30
+
+
+def open_model(section: ModelSection) -> Runtime:
+    """Return the runtime with the configured model. Raises DaemonError or PipelineError when it cannot run."""
+    path = Path(section.path).expanduser() if section.path is not None else SHIPPED_MODEL
+    if not path.exists():
+        shipped = " (the model that comes with inherentd)" if section.path is None else ""
+        raise DaemonError(f"model {path}{shipped}: there is no such file; give another with --model FILE")
+    return open_runtime(path, section.backend, section.delegate)
+
+
+def identity(metadata: ArtifactMetadata) -> ModelIdentity:
+    """Return what messages tell about the model."""
+    return ModelIdentity(version=metadata.version, hash=metadata.training_hash)
+
+
+def engine_config(config: Config, metadata: ArtifactMetadata) -> EngineConfig:
+    """Return the engine's configuration.
+
+    Thresholds are the artifact's, each replaced by `gate.thresholds.KEY` where set. Raises DaemonError for a key that
+    belongs to no head of this model, and when the gate would close above its own opening threshold.
+    """
+    gate = gate_config(config.gate, metadata)
+    scores_per_second = config.publish.scores_per_second
+    wake_lookback_samples = _samples(config.sleep.wake_lookback_ms)
+    return EngineConfig(
+        gate=gate,
+        ring_samples=max(RING_SECONDS * SAMPLE_RATE_HZ, gate.preroll_samples + wake_lookback_samples + SLICE_SAMPLES),
+        sleep_below_dbfs=config.sleep.below_dbfs,
+        sleep_after_samples=_samples(config.sleep.after_ms),
+        wake_lookback_samples=wake_lookback_samples,
+        audio_chunk_samples=_samples(config.publish.audio_chunk_ms),
+        scores_every_samples=round(SAMPLE_RATE_HZ / scores_per_second) if scores_per_second else 0,
+    )
+
+
+def gate_config(section: GateSection, metadata: ArtifactMetadata) -> GateConfig:
+    """Return the gate's configuration; see `engine_config`."""
+    keys = [threshold_key(head) for head in metadata.head_order]
+    for key in section.thresholds:
+        if key not in keys:
+            raise DaemonError(f"gate.thresholds: this model has no head with the key {key!r}{nearest(key, keys)}")
+    thresholds = [section.thresholds.get(key, metadata.default_thresholds[key]) for key in keys]
+    opens = thresholds[0]
+    closes = opens * CLOSE_SHARE if section.close_threshold is None else section.close_threshold
+    if closes > opens:
+        raise DaemonError(
+            f"gate.close_threshold: got {closes}, expected at most the opening threshold {opens} ({keys[0]})"
+        )
+    return GateConfig(
+        heads=tuple(metadata.head_order),
+        open_threshold=opens,
+        close_threshold=closes,
+        intent_thresholds=tuple(thresholds[1:]),
+        smoothing_steps=section.smoothing_steps,
+        min_open_samples=_samples(section.min_open_ms),
+        hangover_samples=_samples(section.hangover_ms),
+        hold_samples=_samples(section.hold_ms),
+        refractory_samples=_samples(section.refractory_ms),
+        max_length_samples=_samples(section.max_length_ms),
+        preroll_samples=_samples(section.preroll_ms),
+    )
+
+
+def _samples(milliseconds: int) -> int:
+    return milliseconds * SAMPLE_RATE_HZ // 1000

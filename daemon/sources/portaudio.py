@@ -1,0 +1,92 @@
+"""The few things of sounddevice that are used here. It is imported only when a microphone is wanted."""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from inherentd.daemon.errors import DaemonError
+
+
+@dataclass(frozen=True)
+class InputDevice:
+    """A microphone as PortAudio lists it."""
+
+    index: int
+    name: str
+    host_api: str
+    channels: int
+    rate_hz: float
+    default: bool
+
+
+def library() -> Any:
+    """Return the sounddevice module. Raises DaemonError when PortAudio is not installed."""
+    try:
+        return importlib.import_module("sounddevice")
+    except OSError:
+        raise DaemonError(
+            "microphone: the PortAudio library is not installed; "
+            "apt-get install libportaudio2 (Debian, Ubuntu) or brew install portaudio (macOS)"
+        ) from None
+
+
+def input_devices() -> list[InputDevice]:
+    """Return every device that can record, in PortAudio's order."""
+    sounddevice = library()
+    default_index = int(sounddevice.default.device[0])
+    host_apis: Any = sounddevice.query_hostapis()
+    if default_index < 0:
+        default_index = next((int(api["default_input_device"]) for api in host_apis), -1)
+    return [
+        InputDevice(
+            index=index,
+            name=str(device["name"]),
+            host_api=str(host_apis[device["hostapi"]]["name"]),
+            channels=int(device["max_input_channels"]),
+            rate_hz=float(device["default_samplerate"]),
+            default=index == default_index,
+        )
+        for index, device in enumerate(sounddevice.query_devices())
+        if device["max_input_channels"] > 0
+    ]
+
+
+def find(wanted: str) -> InputDevice:
+    """Return the device that `wanted` names: "" the default, a number, a whole name, or a part of just one name."""
+    devices = input_devices()
+    if not devices:
+        raise DaemonError(
+            "microphone: no device can record; connect one or start the sound server (PulseAudio, PipeWire), "
+            "or use a file: --input FILE"
+        )
+    if not wanted:
+        return next((device for device in devices if device.default), devices[0])
+    for matches in (
+        [device for device in devices if wanted == str(device.index)],
+        [device for device in devices if wanted == device.name],
+        [device for device in devices if wanted.casefold() in device.name.casefold()],
+    ):
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            names = ", ".join(f"{device.index} {device.name!r}" for device in matches)
+            raise DaemonError(
+                f"microphone: {wanted!r} fits several: {names}; use one's number, e.g. mic:{matches[0].index}"
+            )
+    names = ", ".join(repr(device.name) for device in devices)
+    raise DaemonError(f"microphone: none is named {wanted!r}; there are {names} (see inherentd devices)")
+
+
+def look_again() -> None:
+    """Make PortAudio see what was plugged in since it started. No stream may be open."""
+    sounddevice = library()
+    sounddevice._terminate()  # noqa: SLF001 (documented by sounddevice for exactly this)
+    sounddevice._initialize()  # noqa: SLF001
+
+
+def abandon() -> None:
+    """Keep the end of this process from waiting for a sound system that hangs."""
+    atexit.unregister(library()._exit_handler)  # noqa: SLF001

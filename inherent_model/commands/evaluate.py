@@ -1,0 +1,73 @@
+"""`inherent eval`: measure a checkpoint on the test split: voices and phrasings that training never met."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from inherentd.inherent_model import checkpoint
+from inherentd.inherent_model.evaluation import HeadFigures, head_figures, peak_scores
+from inherentd.inherent_model.features import extract
+from inherentd.inherent_model.manifest import Utterance
+from inherentd.inherent_model.training import load_recipe, utterances
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `inherent eval`."""
+    parser.add_argument("--checkpoint", type=Path, required=True, help="what `inherent train` wrote")
+    parser.add_argument("--config", type=Path, required=True, help="the training recipe: its test split is used")
+    parser.add_argument("--out", type=Path, help="write the report as JSON here too")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print gate and intent figures, overall and by engine."""
+    loaded = checkpoint.load(arguments.checkpoint)
+    recipe = load_recipe(arguments.config)
+    rows = [row for row in utterances(recipe) if row.split == "test"]
+    features = extract([row.path for row in rows], loaded.frontend, Path(recipe.out) / "cache")
+    scores = peak_scores(loaded.model, [features.clip(index) for index in range(len(rows))])
+    heads = loaded.model.config.heads
+    report = {
+        "training_hash": loaded.training_hash,
+        "clips": len(rows),
+        "sentences": len({row.text for row in rows if row.text}),
+        "voices": sorted({row.speaker for row in rows}),
+        "heads": [dataclasses.asdict(figure) for figure in head_figures(heads, rows, scores)],
+        "gate_by_group": _gate_by_group(heads, rows, scores),
+    }
+    print(_table(report), file=sys.stderr)
+    if arguments.out:
+        arguments.out.write_text(json.dumps(report, indent=1) + "\n")
+    return 0
+
+
+def _gate_by_group(heads: tuple[str, ...], rows: list[Utterance], scores: np.ndarray) -> dict[str, dict[str, object]]:
+    """Return gate figures by engine, and for each source of unaddressed speech against all addressed clips."""
+    groups: dict[str, list[int]] = defaultdict(list)
+    addressed = [index for index, row in enumerate(rows) if row.addressed]
+    for index, row in enumerate(rows):
+        groups[f"engine {row.speaker.split(':')[0]}"].append(index)
+        if not row.addressed:
+            groups[f"addressed against {row.source}"].append(index)
+    found = {}
+    for name, members in sorted(groups.items()):
+        chosen = members + (addressed if name.startswith("addressed") else [])
+        figures: HeadFigures = head_figures(heads[:1], [rows[index] for index in chosen], scores[chosen][:, :1])[0]
+        found[name] = dataclasses.asdict(figures)
+    return found
+
+
+def _table(report: dict[str, object]) -> str:
+    lines = [f"{report['clips']} clips, {report['sentences']} sentences, {len(report['voices'])} voices",  # type: ignore[arg-type]
+             f"{'head':28} {'with':>5} {'without':>7} {'AUC':>6} {'EER':>6}"]  # fmt: skip
+    rows = [*report["heads"], *({**figures, "head": name} for name, figures in report["gate_by_group"].items())]  # type: ignore[attr-defined, misc]
+    for row in rows:
+        auc, eer = (f"{row[key]:.3f}" if row[key] is not None else "-" for key in ("auc", "eer"))
+        lines.append(f"{row['head'][:40]:28} {row['positives']:>5} {row['negatives']:>7} {auc:>6} {eer:>6}")
+    return "\n".join(lines)
