@@ -122,6 +122,8 @@ def parse_metadata(document: dict[str, Any]) -> ArtifactMetadata:
         for logical, t in document.get("runtime_tensor_contract", {}).items()
     }
     golden = document.get("golden")
+    if golden is not None and len(golden["scores"]) != len(heads):
+        raise ValueError(f"golden has {len(golden['scores'])} scores for {len(heads)} heads")
     frontend = document.get("frontend")
     return ArtifactMetadata(
         version=str(document["version"]),

@@ -1,0 +1,137 @@
+"""Sentences, voices and manifests: nothing of the evaluation leaks into training."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from inherentd.inherent_model.corpus import build, sentences, voices
+from inherentd.inherent_model.corpus.engines import synthesize
+from inherentd.inherent_model.corpus.grammar import load_grammar
+from inherentd.inherent_model.errors import ModelError
+from inherentd.inherent_model.heads import SHIPPED_HEADS, targets, threshold_key
+from inherentd.inherent_model.manifest import read_manifests
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def recipe(tmp_path: Path, **changes: object) -> build.CorpusRecipe:
+    fields = {"out": str(tmp_path / "corpus"), "per_phrasing": {"train": 3, "validation": 2, "test": 2},
+              "clips": {"train": {"flite": 40, "kokoro": 40}, "test": {"flite": 20, "kokoro": 20}}, **changes}  # fmt: skip
+    return build.CorpusRecipe(**fields)  # type: ignore[arg-type]
+
+
+def test_every_head_has_a_grammar_and_every_phrasing_expands() -> None:
+    phrasings = load_grammar(build.GRAMMAR_FOLDER)
+    assert {head for phrasing in phrasings for head in phrasing.heads} == set(SHIPPED_HEADS[1:])
+    rng = random.Random(0)
+    for phrasing in phrasings:
+        for _ in range(5):
+            text = phrasing.expand(rng)
+            assert text
+            assert not set(text) & set("{}[]()|"), (phrasing.text, text)
+            assert text == text.lower()
+    assert min(Counter(head for phrasing in phrasings for head in phrasing.heads).values()) >= 25
+
+
+def test_a_phrasing_with_an_unknown_slot_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("heads: []\nphrasings: ['buy {thing}']\n")
+    with pytest.raises(ModelError, match="thing"):
+        load_grammar(tmp_path)
+
+
+def test_splits_share_no_phrasing_and_no_sentence(tmp_path: Path) -> None:
+    found = build.collect(recipe(tmp_path))
+    by_key: dict[str, set[str]] = {}
+    for sentence in found:
+        by_key.setdefault(sentence.key, set()).add(sentence.split)
+    assert all(len(splits) == 1 for splits in by_key.values())
+    held_out = {sentence.text for sentence in found if sentence.split != "train"}
+    assert not held_out & {sentence.text for sentence in found if sentence.split == "train"}
+    assert {sentence.split for sentence in found} == {"train", "validation", "test"}
+
+
+def test_the_plan_is_deterministic_and_keeps_voices_apart(tmp_path: Path) -> None:
+    clips = build.plan(recipe(tmp_path))
+    assert clips == build.plan(recipe(tmp_path))
+    assert len({clip.path for clip in clips}) == len(clips)
+    held_out = {*voices.KOKORO_TEST, *voices.KOKORO_VALIDATION, "rms"}
+    for clip in clips:
+        names = set(voices.components(clip.voice.name))
+        assert not names & voices.RESERVED
+        if clip.sentence.split == "train":
+            assert not names & held_out
+        else:
+            assert names <= held_out
+    assert Counter(clip.sentence.addressed for clip in clips) == {True: 60, False: 60}
+
+
+def test_reserved_voices_are_refused_everywhere() -> None:
+    for name in ("af_nova", "af_sky*0.60+bm_daniel*0.40", "slt"):
+        with pytest.raises(ModelError, match="reserved"):
+            synthesize("hello there", voices.Voice("kokoro", name))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("out: x\nclips: {}\ncolour: red", "colour"), ("out: 3\nclips: {}", "str"), ("out: [", "recipe.yaml")],
+)
+def test_a_wrong_recipe_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    with pytest.raises(ModelError, match=message):
+        build.load_recipe(path)
+
+
+@pytest.mark.parametrize("name", ["first", "talk"])
+def test_the_shipped_recipes_load(name: str) -> None:
+    assert build.load_recipe(REPOSITORY / "configs" / "corpus" / f"{name}.yaml").clips
+
+
+def test_text_corpora_are_mapped_and_ambiguous_intents_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "requests.tsv"
+    path.write_text("text\tintent\tsplit\nset a timer\ttimer\tx\nbook me a taxi\ttransport_taxi\tx\nplay jazz\tplay_music\tx\n")
+    rows = list(sentences.from_intent_corpus(path))
+    assert [(row.text, row.heads, row.addressed) for row in rows] == [
+        ("set a timer", ("hasStartTimerIntent",), True), ("play jazz", (), True)]  # fmt: skip
+    path.write_text("sentence\nx\n")
+    with pytest.raises(ModelError, match="columns"):
+        list(sentences.from_intent_corpus(path))
+
+
+def test_manifests_leak_nothing(tmp_path: Path) -> None:
+    lines = [
+        {"path": "a", "text": "one", "voice": "af_bella", "addressed": 1, "seconds": 1, "heads": ["hasPhotoQuery"]},
+        {"path": "b", "text": "one", "voice": "af_sky", "addressed": 1, "seconds": 1},
+        {"path": "c", "text": "two", "voice": "af_sky*0.5+af_bella*0.5", "addressed": 0, "seconds": 1},
+        {"path": "d", "text": "three", "voice": "af_sky", "addressed": 1, "seconds": 1, "intent": "timer"},
+        {"path": "e", "text": "four", "voice": "af_sky", "addressed": 1, "seconds": 1, "intent": "reminder"},
+        {"path": "f", "addressed": 0, "seconds": 1},
+    ]
+    path = tmp_path / "manifest.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    rows = {Path(row.path).name: row for row in read_manifests([path])}
+    assert rows["a"].split == "test"
+    assert "b" not in rows  # its sentence stands in the test split
+    assert "c" not in rows  # half of it is a test voice
+    assert rows["d"].heads == ("hasStartTimerIntent",)
+    assert "e" not in rows
+    assert rows["f"].speaker == "real"
+    path.write_text('{"path": 1')
+    with pytest.raises(ModelError, match=r"manifest\.jsonl:1"):
+        read_manifests([path])
+    path.write_text(json.dumps({**lines[0], "voice": "am_onyx"}))
+    with pytest.raises(ModelError, match="reserved"):
+        read_manifests([path])
+
+
+def test_targets_and_keys() -> None:
+    heads = ("isInteresting", "hasPhotoQuery", "hasStartTimerIntent")
+    assert targets(heads, ["hasPhotoQuery"], addressed=True) == [1, 1, 0]
+    assert targets(heads, ["hasPhotoQuery"], addressed=False) == [0, 0, 0]
+    assert threshold_key("hasAddToListIntent") == "has_add_to_list_intent"
+    assert threshold_key("isInteresting") == "is_interesting"
