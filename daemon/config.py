@@ -25,7 +25,9 @@ class InputSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     source: Annotated[str, Meta(min_length=1)] = "mic"  # mic | mic:NAME | a WAV, FLAC or OGG file | - (stdin)
     speed: Speed = "realtime"  # of a file: as it would be heard, or as fast as it goes
-    block_ms: Annotated[int, Meta(ge=10, le=1000)] = 40  # audio taken at a time; longer is cheaper and later
+    block_ms: Annotated[int, Meta(ge=10, le=1000)] = (
+        80  # audio taken at a time; longer is cheaper, and later by half of it
+    )
 
 
 class ModelSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

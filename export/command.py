@@ -43,7 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
         difference = compare(path, loaded, form)
         print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, differs from torch by {difference:.1e}", file=sys.stderr)
         if not difference <= TOLERANCE:
-            raise ExportError(f"{path}: differs from torch by {difference:.2g}, expected at most {TOLERANCE}; do not ship it")
+            raise ExportError(
+                f"{path}: differs from torch by {difference:.2g}, expected at most {TOLERANCE}; do not ship it"
+            )
     return 0
 
 
@@ -73,4 +75,3 @@ def compare(path: Path, loaded: Checkpoint, form: str) -> float:
         found = session.run(None, {"mel_spectrogram": mel[:, :frames].numpy()})[0][0]
         worst = max(worst, float(np.abs(found - expected).max()))
     return worst
-

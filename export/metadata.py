@@ -27,7 +27,9 @@ def golden_mel(checkpoint: Checkpoint) -> torch.Tensor:
     return mel.round(decimals=2)
 
 
-def write_metadata(artifact: Path, checkpoint: Checkpoint, calibration: Calibration, *, form: str, version: str) -> Path:
+def write_metadata(
+    artifact: Path, checkpoint: Checkpoint, calibration: Calibration, *, form: str, version: str
+) -> Path:
     """Write the metadata beside an ONNX artifact and return its path (DESIGN: contracts/artifact.md has every field)."""
     config = checkpoint.model.config
     mel = golden_mel(checkpoint)

@@ -23,19 +23,20 @@ def export_streaming(model: InherentModel, path: Path) -> None:
         form,
         (mel, *states),
         path,
-        ["mel_chunk", *(f"state.{name}" for name in form.state_names)],
-        ["intent_output", *(f"next_state.{name}" for name in form.state_names)],
-        {},
+        input_names=["mel_chunk", *(f"state.{name}" for name in form.state_names)],
+        output_names=["intent_output", *(f"next_state.{name}" for name in form.state_names)],
+        dynamic={},
     )
 
 
 def export_windowed(model: InherentModel, path: Path) -> None:
     """Write the windowed form, its number of frames T dynamic."""
     mel = torch.zeros(1, 50, model.config.mel_bins)
-    _export(WindowedForm(model), (mel,), path, ["mel_spectrogram"], ["intent_output"], {"mel_spectrogram": {1: "T"}})
+    _export(WindowedForm(model), (mel,), path, input_names=["mel_spectrogram"], output_names=["intent_output"],
+            dynamic={"mel_spectrogram": {1: "T"}})  # fmt: skip
 
 
-def _export(form: torch.nn.Module, inputs: tuple[torch.Tensor, ...], path: Path, input_names: list[str],
+def _export(form: torch.nn.Module, inputs: tuple[torch.Tensor, ...], path: Path, *, input_names: list[str],
             output_names: list[str], dynamic: dict[str, dict[int, str]]) -> None:  # fmt: skip
     with warnings.catch_warnings():
         # The tracer-based exporter is deprecated in torch, but its graphs run faster here and keep our names.

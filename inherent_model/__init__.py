@@ -1,0 +1,1 @@
+"""Heads, corpus, architecture, training, evaluation and thresholds of the model."""

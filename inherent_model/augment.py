@@ -59,7 +59,9 @@ class Augmenter:
         power = torch.exp(mel)
         power = torch.einsum("btf,bgf->btg", power, self.warps[rng.integers(0, len(self.warps), batch)])
         for index in np.flatnonzero(rng.random(batch) < config.room_probability):
-            power[index] = _reverberate(power[index], rng.uniform(*config.reverberation_s), rng.uniform(0.05, 0.6), self.spec)
+            power[index] = _reverberate(
+                power[index], rng.uniform(*config.reverberation_s), rng.uniform(0.05, 0.6), self.spec
+            )
         weight = speech[..., None].float()
         level = (power * weight).sum((1, 2)) / (weight.sum((1, 2)) * bins).clamp(min=1)
         for index in np.flatnonzero(rng.random(batch) < config.noise_probability):

@@ -53,7 +53,9 @@ def load(path: Path) -> Checkpoint:
     missing = {"config", "frontend", "notes"} - set(header)
     if missing:
         raise ModelError(f"{path}: its header lacks {sorted(missing)}; expected a checkpoint of `inherent train`")
-    fields = {name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(header["config"]).items()}
+    fields = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(header["config"]).items()
+    }
     model = InherentModel(ModelConfig(**fields))
     model.load_state_dict(weights)
     model.eval()

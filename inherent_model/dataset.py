@@ -121,7 +121,7 @@ class BatchMaker:
             for example, offset in places:
                 start, end = (bound + offset for bound in example.speech)
                 speech[index, start:end] = True
-                _mark(target[index], weight[index], example.target, start, end, self.step_frames)
+                _mark(target[index], weight[index], example.target, (start, end), self.step_frames)
             phonemes = [symbol for example, _ in places for symbol in example.phonemes]
             known = all(example.phonemes for example, _ in places)
             lengths.append(len(phonemes) if known else 0)
@@ -149,8 +149,9 @@ class BatchMaker:
         return np.concatenate(pieces), places
 
 
-def _mark(target: np.ndarray, weight: np.ndarray, fired: np.ndarray, start: int, end: int, step_frames: int) -> None:
+def _mark(target: np.ndarray, weight: np.ndarray, fired: np.ndarray, speech: tuple[int, int], step_frames: int) -> None:
     """Write one clip's targets and weights, [steps, heads], for speech in frames [start, end)."""
+    start, end = speech
     middle, certain, after, silent = (
         int(frame) // step_frames
         for frame in ((start + end) / 2, end - CERTAIN_BEFORE_END_FRAMES, end + CERTAIN_AFTER_END_FRAMES,

@@ -42,13 +42,17 @@ def read_manifests(paths: Iterable[Path]) -> list[Utterance]:
 
 def _read(manifest: Path) -> Iterable[Utterance]:
     if not manifest.is_file():
-        raise ModelError(f"{manifest}: no such manifest; build it with `inherent corpus build`, or take it off the recipe")
+        raise ModelError(
+            f"{manifest}: no such manifest; build it with `inherent corpus build`, or take it off the recipe"
+        )
     for number, line in enumerate(manifest.read_text().splitlines(), 1):
         try:
             row = json.loads(line)
             path, addressed = str(manifest.parent / row["path"]), bool(row["addressed"])
         except (ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{manifest}:{number}: {error!r}; expected a JSON object with path and addressed") from error
+            raise ModelError(
+                f"{manifest}:{number}: {error!r}; expected a JSON object with path and addressed"
+            ) from error
         intent = row.get("intent", "")
         if intent in AMBIGUOUS_INTENTS:
             continue

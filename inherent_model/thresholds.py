@@ -22,7 +22,9 @@ class Calibration:
     record: dict[str, object]
 
 
-def calibrate(heads: Sequence[str], rows: Sequence[Utterance], scores: np.ndarray, *, budget: float, manifest: str) -> Calibration:
+def calibrate(
+    heads: Sequence[str], rows: Sequence[Utterance], scores: np.ndarray, *, budget: float, manifest: str
+) -> Calibration:
     """Return the lowest threshold of each head that at most a `budget` share of the clips without it reach.
 
     scores: peak scores [clips, heads]. Raises ModelError when a head has fewer than 20 clips to calibrate on.
@@ -33,7 +35,9 @@ def calibrate(heads: Sequence[str], rows: Sequence[Utterance], scores: np.ndarra
         negatives = np.sort(scores[labels[:, index] == 0, index])
         positives = scores[labels[:, index] == 1, index]
         if len(negatives) < 20:
-            raise ModelError(f"{head}: {len(negatives)} validation clips without it, expected 20 or more; widen the corpus")
+            raise ModelError(
+                f"{head}: {len(negatives)} validation clips without it, expected 20 or more; widen the corpus"
+            )
         allowed = int(len(negatives) * budget)
         threshold = float(np.clip(negatives[-1 - allowed] + 1e-4, 0.05, 0.98))
         thresholds.append(round(threshold, 4))
@@ -58,5 +62,7 @@ def load(path: Path, heads: Sequence[str]) -> Calibration:
     """Return a saved calibration; ModelError when it was made for other heads."""
     document = json.loads(path.read_text())
     if list(document["thresholds"]) != list(heads):
-        raise ModelError(f"{path}: thresholds of {list(document['thresholds'])}, expected {list(heads)}; calibrate again")
+        raise ModelError(
+            f"{path}: thresholds of {list(document['thresholds'])}, expected {list(heads)}; calibrate again"
+        )
     return Calibration(tuple(document["thresholds"].values()), document["record"])

@@ -86,7 +86,9 @@ def phoneme_table(texts: list[str], cache: Path) -> dict[str, str]:
     missing = sorted(set(texts) - set(known) - {""})
     if missing:
         with ProcessPoolExecutor(os.cpu_count()) as pool:
-            spoken = tqdm(pool.map(phonemes, missing, chunksize=64), total=len(missing), desc="phonemes", file=sys.stderr)
+            spoken = tqdm(
+                pool.map(phonemes, missing, chunksize=64), total=len(missing), desc="phonemes", file=sys.stderr
+            )
             known |= dict(zip(missing, spoken, strict=True))
         cache.parent.mkdir(parents=True, exist_ok=True)
         cache.write_text(json.dumps(known))
@@ -216,7 +218,9 @@ def _average(average: InherentModel, model: InherentModel, decay: float) -> None
             kept.copy_(new)
 
 
-def _validate(model: InherentModel, features: object, rows: list[Utterance], held: list[int]) -> tuple[float, dict[str, object]]:
+def _validate(
+    model: InherentModel, features: object, rows: list[Utterance], held: list[int]
+) -> tuple[float, dict[str, object]]:
     """Return the figure that picks the best checkpoint (gate AUC + mean intent AUC) and a line for the log."""
     model.eval()
     scores = peak_scores(model, [features.clip(index) for index in held])  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""Audio to events, without I/O: frontend, runtimes, gate, engine."""

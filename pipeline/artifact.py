@@ -86,10 +86,14 @@ def load_metadata(model: Path, frontend: FrontendSpec) -> ArtifactMetadata:
     one that the metadata was written for (sha256), or when it was trained with another frontend than `frontend`.
     """
     if not model.exists():
-        raise PipelineError(f"model {model}: no such file; give the path of a .onnx file with its .metadata.json beside it")
+        raise PipelineError(
+            f"model {model}: no such file; give the path of a .onnx file with its .metadata.json beside it"
+        )
     sidecar = metadata_path(model)
     if not sidecar.is_file():
-        raise PipelineError(f"model {model}: {sidecar.name} is missing beside it; copy it along, or export the model again")
+        raise PipelineError(
+            f"model {model}: {sidecar.name} is missing beside it; copy it along, or export the model again"
+        )
     try:
         metadata = parse_metadata(json.loads(sidecar.read_text()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -133,7 +137,7 @@ def parse_metadata(document: dict[str, Any]) -> ArtifactMetadata:
         frontend=FrontendSpec(**frontend) if frontend is not None else None,
         head_order=heads,
         default_thresholds=thresholds,
-        threshold_calibration=cast(dict[str, Any], document.get("threshold_calibration") or {}),
+        threshold_calibration=cast("dict[str, Any]", document.get("threshold_calibration") or {}),
         runtime_tensor_contract=contract,
         states=tuple(
             StateTensor(str(s["name"]), tuple(int(n) for n in s["shape"]), float(s["initial_value"]))

@@ -7,7 +7,7 @@ the same samples gives the same events, with the same audio in them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ class EngineConfig:
     """All times in samples of the 16 kHz stream."""
 
     gate: gate.GateConfig
-    activity: activity.ActivityConfig = activity.ActivityConfig()
+    activity: activity.ActivityConfig = field(default_factory=activity.ActivityConfig)
     ring_samples: int = 480_000
     sleep_below_dbfs: float | None = -65.0
     """frontend and model rest while every hop is quieter than this; None: they never rest"""

@@ -145,7 +145,8 @@ def close(config: GateConfig, state: GateState, reason: Reason, at_sample: int) 
 def _step_open(
     config: GateConfig, state: GateState, scores: NDArray[np.float32], smoothed: float, *, active: bool, at_sample: int
 ) -> tuple[GateState, list[Transition]]:
-    assert state.opened_at is not None and state.peaks is not None
+    assert state.opened_at is not None
+    assert state.peaks is not None
     confident = smoothed >= config.close_threshold
     state = dataclasses.replace(
         state,

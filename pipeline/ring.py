@@ -47,7 +47,9 @@ class Ring:
     def read(self, start: int, stop: int) -> Pcm:
         """Return a copy of samples [start, stop). PipelineError when any of them is gone or not there yet."""
         if not self.oldest <= start <= stop <= self.written:
-            raise PipelineError(f"samples {start} to {stop} are not held; the ring holds {self.oldest} to {self.written}")
+            raise PipelineError(
+                f"samples {start} to {stop} are not held; the ring holds {self.oldest} to {self.written}"
+            )
         copy = self._copy(start, stop)
         if start < self.oldest:
             raise PipelineError(f"samples {start} to {stop} were overwritten while being read; use a larger ring")

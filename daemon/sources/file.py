@@ -14,7 +14,7 @@ from inherentd.daemon.sources import SAMPLE_RATE_HZ, Pcm
 from inherentd.daemon.sources.decoding import AudioFile
 from inherentd.daemon.stop import StopSignals
 
-MAX_SPEED_BLOCK_SECONDS = 0.5
+DECODED_SECONDS = 1.0  # at a time: decoding every block on its own would cost more than all the rest in silence
 NOTHING_YET = np.zeros(0, np.int16)
 
 
@@ -29,8 +29,11 @@ class FileSource:
         """Open the file. Raises DaemonError for one that is missing, empty, cut off or no audio."""
         self.live = speed == "realtime"
         self._file = AudioFile(path)
-        self._blocks = self._file.blocks(block_ms / 1000 if self.live else MAX_SPEED_BLOCK_SECONDS)
-        self._block: Pcm | None = NOTHING_YET  # decoded, and given out once its last sample would have been heard
+        self._decoded = self._file.blocks(DECODED_SECONDS)
+        self._pending: Pcm = NOTHING_YET  # decoded, not given out yet
+        self._block_samples = (
+            SAMPLE_RATE_HZ * block_ms // 1000 if self.live else round(DECODED_SECONDS * SAMPLE_RATE_HZ)
+        )
         self._stop = stop
         self._started: float | None = None
         self._samples = 0
@@ -41,21 +44,20 @@ class FileSource:
         return self._file.bad_samples
 
     def read(self, timeout_seconds: float) -> Pcm | None:
-        """Return the next block when its time has come; see `Source.read`."""
-        if self._block is not None and len(self._block) == 0:
-            self._block = next(self._blocks, None)
-        if self._block is None:
-            return None
+        """Return the next block once its last sample would have been heard; see `Source.read`."""
+        while len(self._pending) == 0:
+            decoded = next(self._decoded, None)
+            if decoded is None:
+                return None
+            self._pending = decoded
+        block = self._pending[: self._block_samples]
         if self.live:
             now = time.monotonic()
             self._started = now if self._started is None else self._started
-            due = self._started + (self._samples + len(self._block)) / SAMPLE_RATE_HZ
-            if due > now + timeout_seconds:
-                self._stop.wait(timeout_seconds)
+            wait = self._started + (self._samples + len(block)) / SAMPLE_RATE_HZ - now
+            if wait > 0 and (self._stop.wait(min(wait, timeout_seconds)) or wait > timeout_seconds):
                 return NOTHING_YET
-            if due > now and self._stop.wait(due - now):
-                return NOTHING_YET
-        block, self._block = self._block, NOTHING_YET
+        self._pending = self._pending[len(block) :]
         self._samples += len(block)
         return block
 
@@ -67,4 +69,4 @@ class FileSource:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close the file."""
-        self._blocks.close()
+        self._decoded.close()

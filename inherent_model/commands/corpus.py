@@ -14,7 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `inherent corpus`."""
     parser.add_argument("action", choices=["build"], help="build: make every clip that is not there yet")
     parser.add_argument("--config", type=Path, required=True, help="corpus recipe, e.g. configs/corpus/first.yaml")
-    parser.add_argument("--engines", nargs="+", help="make the clips of these engines only, e.g. --engines flite espeak")
+    parser.add_argument(
+        "--engines", nargs="+", help="make the clips of these engines only, e.g. --engines flite espeak"
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
 
 

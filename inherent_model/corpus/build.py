@@ -106,10 +106,14 @@ def plan(recipe: CorpusRecipe) -> list[Clip]:
         addressed = [sentence for sentence in found if sentence.split == split and sentence.addressed]
         others = [sentence for sentence in found if sentence.split == split and not sentence.addressed]
         if not addressed or not others:
-            raise ModelError(f"split {split!r} has {len(addressed)} addressed and {len(others)} other sentences: need both")
+            raise ModelError(
+                f"split {split!r} has {len(addressed)} addressed and {len(others)} other sentences: need both"
+            )
         for engine, count in engines.items():
             if engine != "kokoro" and split not in SMALL_ENGINES.get(engine, {}):
-                raise ModelError(f"engine {engine!r} has no voice for split {split!r} (inherent_model/corpus/voices.py)")
+                raise ModelError(
+                    f"engine {engine!r} has no voice for split {split!r} (inherent_model/corpus/voices.py)"
+                )
             rng = random.Random(f"{recipe.seed}/{split}/{engine}")
             start = rng.random()
             for index in range(count):

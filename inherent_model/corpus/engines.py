@@ -103,7 +103,9 @@ def _kokoro(text: str, voice: Voice, folder: Path | None) -> tuple[np.ndarray, i
         raise ModelError("Kokoro needs the folder of its style vectors: set `kokoro_voices` in the corpus recipe")
     session, vocabulary = _kokoro_session()
     tokens = [vocabulary[symbol] for symbol in phonemes(text) if symbol in vocabulary]
-    style = sum(weight * _style(folder, name)[len(tokens) - 1] for name, weight in (voice.parts or {voice.name: 1.0}).items())
+    style = sum(
+        weight * _style(folder, name)[len(tokens) - 1] for name, weight in (voice.parts or {voice.name: 1.0}).items()
+    )
     audio = session.run(  # type: ignore[attr-defined]
         None,
         {

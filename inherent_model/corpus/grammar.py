@@ -18,7 +18,9 @@ from inherentd.inherent_model.errors import ModelError
 _INNERMOST = re.compile(r"\(([^()\[\]]*)\)|\[([^()\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
 # Where a filler brings its own article or preposition ("my the car", "for on friday"), the filler's stays.
-_DOUBLED = re.compile(r"\b(?:(?:the|my|a|our) (?=(?:the|my|our|a|an|some|last|yesterday's) )|(?:for|on|in|at) (?=(?:on|in|at) ))")
+_DOUBLED = re.compile(
+    r"\b(?:(?:the|my|a|our) (?=(?:the|my|our|a|an|some|last|yesterday's) )|(?:for|on|in|at) (?=(?:on|in|at) ))"
+)
 
 
 @dataclass(frozen=True)

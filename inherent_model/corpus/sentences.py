@@ -49,7 +49,15 @@ _IMPERATIVE = re.compile(
     r"order|research|tell|remind|give|check|compare|play|turn|stop|pause|open|close|lock|dim|get|explain|define|help|"
     r"jot|note|stick|throw|cut|bring|dig|go|wake|count|fill|read|send|navigate|skip|switch|summarize|list|define)\b"
 )
-_REQUEST_OPENINGS = ("please ", "can you ", "could you ", "would you ", "i want you to ", "can you please ", "go ahead and ")
+_REQUEST_OPENINGS = (
+    "please ",
+    "can you ",
+    "could you ",
+    "would you ",
+    "i want you to ",
+    "can you please ",
+    "go ahead and ",
+)
 _ANY_OPENINGS = ("hey ", "okay ", "um ", "uh ", "so ", "right ", "alright ", "oh ", "well ")
 
 

@@ -65,7 +65,9 @@ def refuse_reserved(name: str) -> None:
     """Raise ModelError when a voice, or a part of a blend, is reserved for the independent evaluation."""
     reserved = RESERVED.intersection(components(name))
     if reserved:
-        raise ModelError(f"voice {name!r}: {sorted(reserved)} is reserved for the independent evaluation; choose another")
+        raise ModelError(
+            f"voice {name!r}: {sorted(reserved)} is reserved for the independent evaluation; choose another"
+        )
 
 
 def draw(engine: str, split: str, rng: random.Random) -> Voice:

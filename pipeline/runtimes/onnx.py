@@ -51,7 +51,9 @@ class OnnxStreaming:
         present = {value.name for value in (*session.get_inputs(), *session.get_outputs())}
         missing += [tensor.name for tensor in contract.values() if tensor.name not in present]
         if missing:
-            raise PipelineError(f"model {model}: tensors {missing} are missing; export the model with its metadata again")
+            raise PipelineError(
+                f"model {model}: tensors {missing} are missing; export the model with its metadata again"
+            )
         self.step_frames = contract["mel_chunk"].shape[1]
         self._run = session.run
         self._mel = contract["mel_chunk"].name

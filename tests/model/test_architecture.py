@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inherentd.export import command
-from inherentd.export.errors import ExportError
 from inherentd.export.metadata import write_metadata
 from inherentd.export.onnx import export_streaming, export_windowed
 from inherentd.inherent_model import checkpoint

@@ -94,7 +94,9 @@ def test_the_shipped_recipes_load(name: str) -> None:
 
 def test_text_corpora_are_mapped_and_ambiguous_intents_left_out(tmp_path: Path) -> None:
     path = tmp_path / "requests.tsv"
-    path.write_text("text\tintent\tsplit\nset a timer\ttimer\tx\nbook me a taxi\ttransport_taxi\tx\nplay jazz\tplay_music\tx\n")
+    path.write_text(
+        "text\tintent\tsplit\nset a timer\ttimer\tx\nbook me a taxi\ttransport_taxi\tx\nplay jazz\tplay_music\tx\n"
+    )
     rows = list(sentences.from_intent_corpus(path))
     assert [(row.text, row.heads, row.addressed) for row in rows] == [
         ("set a timer", ("hasStartTimerIntent",), True), ("play jazz", (), True)]  # fmt: skip

@@ -44,6 +44,7 @@ class ScriptedRuntime:
         return {"step": np.zeros(1, np.float32)}
 
     def step(self, mel: np.ndarray, state: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        assert mel.shape == (1, self.step_frames, 128)
         index = int(state["step"][0])
         row = self.script[index] if index < len(self.script) else np.zeros(len(HEADS), np.float32)
         return row, {"step": state["step"] + 1}

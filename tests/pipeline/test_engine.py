@@ -54,7 +54,7 @@ def test_the_future_never_changes_the_past(runtime: Runtime) -> None:
     changed = samples.copy()
     changed[cut:] = bursts(4, 6)
     engine = Engine(CONFIG, runtime)
-    past = [comparable([e for e in _until(engine, stream, cut)]) for stream in (samples, changed)]
+    past = [comparable(_until(engine, stream, cut)) for stream in (samples, changed)]
     assert past[0] == past[1]
     assert comparable(run(engine, samples)) != comparable(run(engine, changed))
 
@@ -110,7 +110,10 @@ def test_the_order_of_events(runtime: Runtime) -> None:
     assert topics[-1] == "gate.closed"
     assert topics[-2] == "audio"
     assert events[-2].last
-    assert {(e.head, e.final) for e in events if isinstance(e, Intent)} == {("hasPhotoQuery", False), ("hasPhotoQuery", True)}
+    assert {(e.head, e.final) for e in events if isinstance(e, Intent)} == {
+        ("hasPhotoQuery", False),
+        ("hasPhotoQuery", True),
+    }
     assert events[-1].reason == "silence"
     assert events[-1].intents == ["hasPhotoQuery"]
 

@@ -83,7 +83,9 @@ def test_smoothing_wants_more_than_one_step() -> None:
 
 def test_intents_come_early_once_and_final_at_the_close() -> None:
     found = drive([[0.9, 0, 0], [0.9, 0.8, 0], [0.9, 0.95, 0], *[[0, 0, 0]] * 6])
-    told = [(index, event.head, round(event.score, 2), event.final) for index, event in found if isinstance(event, Told)]
+    told = [
+        (index, event.head, round(event.score, 2), event.final) for index, event in found if isinstance(event, Told)
+    ]
     assert told == [(1, 1, 0.8, False), (5, 1, 0.95, True)]
     closed = next(event for _, event in found if isinstance(event, Closed))
     assert closed.intents == (1,)
@@ -100,7 +102,9 @@ def test_an_intent_long_before_the_opening_does_not_count() -> None:
 
 
 def test_closing_from_outside_and_when_nothing_is_open() -> None:
-    state, _ = gate.step(CONFIG, gate.initial_state(CONFIG), np.array([0.9, 0, 0.8], np.float32), active=True, at_sample=0)
+    state, _ = gate.step(
+        CONFIG, gate.initial_state(CONFIG), np.array([0.9, 0, 0.8], np.float32), active=True, at_sample=0
+    )
     closed, transitions = gate.close(CONFIG, state, "muted", 100)
     assert [type(transition).__name__ for transition in transitions] == ["Told", "Closed"]
     assert gate.close(CONFIG, closed, "muted", 100) == (closed, [])

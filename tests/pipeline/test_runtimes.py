@@ -102,8 +102,14 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("backend", "delegate", "message"),
-    [("litert", "auto", "not part of this version"), ("tensorflow", "auto", "unknown"), ("onnx", "npu", "delegate 'npu'")],
+    [
+        ("litert", "auto", "not part of this version"),
+        ("tensorflow", "auto", "unknown"),
+        ("onnx", "npu", "delegate 'npu'"),
+    ],
 )
-def test_backends_and_delegates_that_are_not_there_say_so(tmp_path: Path, backend: str, delegate: str, message: str) -> None:
+def test_backends_and_delegates_that_are_not_there_say_so(
+    tmp_path: Path, backend: str, delegate: str, message: str
+) -> None:
     with pytest.raises(PipelineError, match=message):
         open_runtime(tiny_model.build(tmp_path), backend, delegate)

@@ -1,0 +1,48 @@
+# `make run` and `make test` do all their own set-up: system packages where they are missing, a virtual environment, the
+# pinned Python packages. A second run starts at once.
+
+PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	$$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$python && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+# pip builds the package from the sources, so whatever shapes the installation is listed here.
+INPUTS := pyproject.toml constraints.txt
+
+.PHONY: run test lint types unit system system-test clean
+
+run: $(VENV)/run.stamp  ## the demo: the real daemon over bundled clips, its events received by another process
+	$(BIN)/inherentd demo
+
+test: $(VENV)/test.stamp lint types unit  ## everything CI checks
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/test.stamp
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+unit: $(VENV)/test.stamp
+	$(BIN)/pytest
+
+$(VENV)/bin/pip:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed: apt-get install python3 python3-venv, or brew install python@3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: $(INPUTS) | $(VENV)/bin/pip system
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/test.stamp: $(INPUTS) | $(VENV)/bin/pip system-test
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,export]'
+	touch $@ $(VENV)/run.stamp
+
+system:
+	@sh scripts/system-packages.sh microphone
+
+system-test:
+	@sh scripts/system-packages.sh microphone pulseaudio
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info src/*.egg-info .pytest_cache .hypothesis .ruff_cache
