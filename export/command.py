@@ -72,6 +72,6 @@ def compare(path: Path, loaded: Checkpoint, form: str) -> float:
     worst = 0.0
     for frames in (2, 50, 100, 778):
         expected = step_scores(loaded.model, mel[:, :frames])[0].amax(0).numpy()
-        found = session.run(None, {"mel_spectrogram": mel[:, :frames].numpy()})[0][0]
+        found = np.asarray(session.run(None, {"mel_spectrogram": mel[:, :frames].numpy()})[0])[0]
         worst = max(worst, float(np.abs(found - expected).max()))
     return worst

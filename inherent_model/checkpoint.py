@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -53,7 +54,7 @@ def load(path: Path) -> Checkpoint:
     missing = {"config", "frontend", "notes"} - set(header)
     if missing:
         raise ModelError(f"{path}: its header lacks {sorted(missing)}; expected a checkpoint of `inherent train`")
-    fields = {
+    fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(header["config"]).items()
     }
     model = InherentModel(ModelConfig(**fields))

@@ -17,7 +17,7 @@ from inherentd.pipeline import activity, gate
 from inherentd.pipeline.errors import PipelineError
 from inherentd.pipeline.events import Audio, Event, GateClosed, GateOpened, Intent, Scores
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
-from inherentd.pipeline.resampling import to_int16
+from inherentd.pipeline.resampling import SAMPLE_TYPES, to_int16
 from inherentd.pipeline.ring import Pcm, Ring
 from inherentd.pipeline.runtimes import Runtime
 
@@ -107,7 +107,7 @@ class Engine:
         """
         if self._end is not None:
             raise PipelineError("push after finish: the stream is over; call reset() first")
-        if samples.ndim != 1 or samples.dtype not in (np.int16, np.float32, np.float64):
+        if samples.ndim != 1 or samples.dtype.name not in SAMPLE_TYPES:
             raise PipelineError(f"samples: got {samples.dtype} {samples.shape}, expected int16 or float [samples]")
         events: list[Event] = []
         for start in range(0, len(samples), SLICE_SAMPLES):

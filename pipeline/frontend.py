@@ -8,6 +8,7 @@ artifact with other values is refused. No statistic goes over more than one fram
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,8 +100,9 @@ def mel_filters(spec: FrontendSpec) -> Samples:
     """
     if spec.mel_scale != "htk":
         raise PipelineError(f"mel_scale {spec.mel_scale!r} is unknown; this version knows 'htk'")
-    low_mel, high_mel = (2595 * np.log10(1 + hz / 700) for hz in (spec.low_hz, spec.high_hz))
-    edges_hz = 700 * (10 ** (np.linspace(low_mel, high_mel, spec.mel_bins + 2) / 2595) - 1)
+    low_mel, high_mel = (2595 * math.log10(1 + hz / 700) for hz in (spec.low_hz, spec.high_hz))
+    mels: NDArray[np.float64] = np.linspace(low_mel, high_mel, spec.mel_bins + 2, dtype=np.float64)
+    edges_hz: NDArray[np.float64] = 700 * (np.power(10.0, mels / 2595) - 1)
     bins_hz = np.arange(spec.fft_size // 2 + 1)[:, None] * spec.sample_rate_hz / spec.fft_size
     rising = (bins_hz - edges_hz[:-2]) / np.diff(edges_hz)[:-1]
     falling = (edges_hz[2:] - bins_hz) / np.diff(edges_hz)[1:]

@@ -11,6 +11,7 @@ from inherentd.pipeline.errors import PipelineError
 from inherentd.pipeline.ring import Pcm
 
 PIPELINE_RATE_HZ = 16_000
+SAMPLE_TYPES = ("int16", "float32", "float64")
 
 
 def to_int16(samples: NDArray[np.floating[Any]]) -> tuple[Pcm, int]:
@@ -31,7 +32,7 @@ class Resampler:
         self.bad_samples = 0
         self._stream = None
         if rate_in_hz != rate_out_hz:
-            import soxr
+            import soxr  # pyright: ignore[reportMissingTypeStubs] - it ships none
 
             # float32: the int16 stream of soxr differs from one-shot resampling by dither.
             self._stream = soxr.ResampleStream(rate_in_hz, rate_out_hz, 1, dtype="float32", quality="HQ")
@@ -45,7 +46,7 @@ class Resampler:
         return self._run(np.zeros(0, np.float32), last=True)
 
     def _run(self, samples: NDArray[Any], *, last: bool) -> Pcm:
-        if samples.ndim != 1 or samples.dtype not in (np.float32, np.float64, np.int16):
+        if samples.ndim != 1 or samples.dtype.name not in SAMPLE_TYPES:
             raise PipelineError(f"samples: got {samples.dtype} {samples.shape}, expected int16 or float [samples]")
         if self._stream is None and samples.dtype == np.int16:
             return samples

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import soundfile
@@ -158,11 +159,11 @@ def write_manifest(recipe: CorpusRecipe) -> Counter[str]:
     return counts
 
 
-def _rows(out: Path, clips: list[Clip]) -> Iterator[dict[str, object]]:
+def _rows(out: Path, clips: list[Clip]) -> Iterator[dict[str, Any]]:
     for clip in {clip.path: clip for clip in clips}.values():
         path = out / clip.path
         if path.is_file():
-            row: dict[str, object] = {"path": clip.path, **asdict(clip.sentence), "voice": asdict(clip.voice)}
+            row: dict[str, Any] = {"path": clip.path, **asdict(clip.sentence), "voice": asdict(clip.voice)}
             row["seconds"] = round(soundfile.info(path).duration, 3)
             row["licence"] = LICENCES[clip.voice.engine]
             yield row

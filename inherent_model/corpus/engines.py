@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -66,17 +67,17 @@ def _revoice(samples: np.ndarray, rate_hz: int, pitch: float, formant: float) ->
 
 
 @functools.cache
-def _g2p() -> object:
+def _g2p() -> Any:
     return _imported("hibari", "pip install hibari-tts").Hibari()
 
 
 def phonemes(text: str) -> str:
     """Return the phonemes of an English sentence in Kokoro's symbols (a subset of IPA), by hibari's G2P."""
-    return "".join(_g2p().phonemize(text))  # type: ignore[attr-defined]
+    return "".join(_g2p().phonemize(text))
 
 
 @functools.cache
-def _kokoro_session() -> tuple[object, dict[str, int]]:
+def _kokoro_session() -> tuple[Any, dict[str, int]]:
     import onnxruntime
 
     parts = [
@@ -106,7 +107,7 @@ def _kokoro(text: str, voice: Voice, folder: Path | None) -> tuple[np.ndarray, i
     style = sum(
         weight * _style(folder, name)[len(tokens) - 1] for name, weight in (voice.parts or {voice.name: 1.0}).items()
     )
-    audio = session.run(  # type: ignore[attr-defined]
+    audio = session.run(
         None,
         {
             "tokens": np.array([[0, *tokens, 0]], np.int64),
@@ -119,7 +120,7 @@ def _kokoro(text: str, voice: Voice, folder: Path | None) -> tuple[np.ndarray, i
 
 def _hibari(text: str, voice: Voice) -> tuple[np.ndarray, int]:
     engine = _g2p()
-    return np.asarray(engine(text), np.float32), int(engine.sample_rate)  # type: ignore[operator, attr-defined]
+    return np.asarray(engine(text), np.float32), int(engine.sample_rate)
 
 
 def _pico(text: str, voice: Voice) -> tuple[np.ndarray, int]:
@@ -166,7 +167,7 @@ def _from_program(package: str, command: list[str], stdin: str = "") -> tuple[np
     return samples, rate_hz
 
 
-def _imported(module: str, install: str) -> object:
+def _imported(module: str, install: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:

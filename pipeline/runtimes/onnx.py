@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
+import onnxruntime as _onnxruntime  # pyright: ignore[reportMissingTypeStubs] - it ships none
 
 from inherentd.pipeline.artifact import ArtifactMetadata
 from inherentd.pipeline.errors import PipelineError
 from inherentd.pipeline.runtimes import Array, Runtime, State
 from inherentd.pipeline.runtimes.window import SlidingWindow
+
+onnxruntime: Any = _onnxruntime
 
 
 def open_model(model: Path, metadata: ArtifactMetadata) -> Runtime:
@@ -27,7 +29,7 @@ def open_model(model: Path, metadata: ArtifactMetadata) -> Runtime:
     raise PipelineError(f"model {model}: form {metadata.form!r} cannot be run here; expected streaming or windowed")
 
 
-def _options() -> onnxruntime.SessionOptions:
+def _options() -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

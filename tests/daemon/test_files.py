@@ -66,7 +66,7 @@ def test_too_loud_is_clipped_not_wrapped(tmp_path: Path) -> None:
     soundfile.write(path, 8 * tone(16_000), 16_000, subtype="FLOAT")
     pcm = read_whole(path)
     assert (pcm.max(), pcm.min()) == (32767, -32768)
-    assert np.array_equal(np.sign(pcm[1:]), np.sign(tone(16_000)[1:]))
+    assert (pcm * tone(16_000) > -1).all()
 
 
 def _error_of(path: Path) -> str:
@@ -148,7 +148,9 @@ def test_pacing(tmp_path: Path) -> None:
         assert 0.45 < time.monotonic() - started < 1.5
     assert lengths == [1280] * 6 + [320]
     with StopSignals() as stop, FileSource(path, "realtime", 1000, stop) as source:
-        assert len(source.read(0.01) or ()) == 0
+        first = source.read(0.01)
+        assert first is not None
+        assert len(first) == 0
 
 
 def test_full_speed(tmp_path: Path) -> None:
