@@ -31,9 +31,7 @@ def test_16_khz_mono_comes_out_bit_for_bit(tmp_path: Path, ending: str) -> None:
 
 @pytest.mark.parametrize(("rate_hz", "channels"), [(8_000, 1), (8_000, 2), (44_100, 1), (48_000, 2), (16_000, 2)])
 @pytest.mark.parametrize("ending", ["wav", "flac"])
-def test_other_rates_and_channels_become_16_khz_mono(
-    tmp_path: Path, rate_hz: int, channels: int, ending: str
-) -> None:
+def test_other_rates_and_channels_become_16_khz_mono(tmp_path: Path, rate_hz: int, channels: int, ending: str) -> None:
     path = tmp_path / f"a.{ending}"
     soundfile.write(path, np.repeat(tone(rate_hz)[:, None], channels, axis=1), rate_hz)
     pcm = read_whole(path)

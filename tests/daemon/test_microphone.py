@@ -21,8 +21,8 @@ from tests.daemon.test_run import of_topic
 if sys.platform == "darwin":
     pytest.skip("no PulseAudio under macOS", allow_module_level=True)
 if not shutil.which("pulseaudio"):
-    pytest.skip("pulseaudio is not installed (see LIVE in docs: pulseaudio libportaudio2 libasound2-plugins)",
-                allow_module_level=True)  # fmt: skip
+    needed = "apt-get install pulseaudio pulseaudio-utils libportaudio2 libasound2-plugins"
+    pytest.skip(f"pulseaudio is not installed: {needed}", allow_module_level=True)
 
 SINK = "module-null-sink sink_name=vmic rate=16000 channels=1 format=s16le norewinds=1"
 
@@ -119,6 +119,17 @@ def test_a_microphone_that_is_unplugged_and_comes_back(hear: Daemon, sound: Soun
     assert abs(streamed - (last["time_ns"] - first["time_ns"])) < 1.5e9
 
 
+def test_a_frozen_sound_server_does_not_keep_the_daemon_from_stopping(hear: Daemon, sound: SoundServer) -> None:
+    sound.process.send_signal(signal.SIGSTOP)
+    try:
+        hear.until("health", state="stalled")
+        hear.process.send_signal(signal.SIGTERM)
+        hear.until("health", state="stopping")
+        assert hear.process.wait(10) == 0
+    finally:
+        sound.process.send_signal(signal.SIGCONT)
+
+
 def test_devices_and_a_name_that_is_none(sound: SoundServer, model: Path) -> None:
     options = {"env": sound.environment, "capture_output": True, "text": True, "check": False, "timeout": 30}
     listed = subprocess.run([*PROGRAM, "devices"], **options)
@@ -139,5 +150,3 @@ def test_no_sound_server_at_all(model: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "microphone: no device can record" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
-
-

@@ -19,9 +19,7 @@ def score(capsys: pytest.CaptureFixture[str], model: Path, *files: Path) -> tupl
     return code, [json.loads(line) for line in captured.out.splitlines()], captured.err
 
 
-def test_a_line_a_file_each_from_a_fresh_state(
-    capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path
-) -> None:
+def test_a_line_a_file_each_from_a_fresh_state(capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path) -> None:
     talk = write_wav(tmp_path / "talk.wav", np.concatenate([quiet(1), loud(1), quiet(2)]))
     room = write_wav(tmp_path / "room.wav", quiet(2))
     code, lines, said = score(capsys, model, talk, room, talk)
