@@ -42,7 +42,7 @@ system:
 	@sh scripts/system-packages.sh microphone
 
 system-test:
-	@sh scripts/system-packages.sh microphone pulseaudio
+	@sh scripts/system-packages.sh microphone pulseaudio synthesizer
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info src/*.egg-info .pytest_cache .hypothesis .ruff_cache

@@ -2,12 +2,13 @@
 
     python examples/on_intent.py hasStartTimerIntent notify-send "A timer, I hear"
 
-Needs only pyzmq. The program gets the score as INTENT_SCORE and the utterance's number as INTENT_UTTERANCE. It runs when
-the utterance is over (`final`); change that to act as soon as the daemon is sure enough.
+Needs only pyzmq. The program gets the score as INTENT_SCORE and the utterance's number as INTENT_UTTERANCE. It runs
+when the utterance is over (`final`); change that to act as soon as the daemon is sure enough.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -32,13 +33,11 @@ def main(head: str, command: list[str]) -> None:
                     return
             elif header["final"] and header["head"] == head:
                 details = {"INTENT_SCORE": str(header["score"]), "INTENT_UTTERANCE": str(header["utterance"])}
-                subprocess.run(command, env={**os.environ, **details}, check=False)  # noqa: S603 (the user's own command)
+                subprocess.run(command, env={**os.environ, **details}, check=False)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:  # noqa: PLR2004 (a head and a program)
+    if len(sys.argv) < 3:
         sys.exit("usage: python examples/on_intent.py HEAD PROGRAM [ARGUMENT...]")
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         main(sys.argv[1], sys.argv[2:])
-    except KeyboardInterrupt:
-        pass

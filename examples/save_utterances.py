@@ -2,12 +2,13 @@
 
     python examples/save_utterances.py [FOLDER] [ENDPOINT]
 
-Needs only pyzmq. This is where speech-to-text begins: instead of writing the file at the close, hand each piece of audio
-to the recognizer as it comes; the first piece begins before the gate opened, so the first word is there.
+Needs only pyzmq. This is where speech-to-text begins: instead of writing the file at the close, hand each piece of
+audio to the recognizer as it comes; the first piece begins before the gate opened, so the first word is there.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import wave
@@ -51,7 +52,5 @@ def write(path: Path, pcm: bytes) -> None:
 
 if __name__ == "__main__":
     arguments = [*sys.argv[1:], *("utterances", "tcp://127.0.0.1:5710")[len(sys.argv) - 1 :]]
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         main(Path(arguments[0]), arguments[1])
-    except KeyboardInterrupt:
-        pass

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from inherentd.inherent_model.augment import Augmenter
+from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.features import Features, speech_bounds
 from inherentd.inherent_model.heads import targets
 from inherentd.inherent_model.manifest import Utterance
@@ -23,6 +24,8 @@ CERTAIN_BEFORE_END_FRAMES = 6
 CERTAIN_AFTER_END_FRAMES = 24
 SILENT_AFTER_END_FRAMES = 60
 RISING_WEIGHT = 0.3
+GROUP_SHARES = (0.36, 0.18, 0.46)
+"""how often a stream begins with one of the 12 kinds, another request, something that is not addressed"""
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,12 @@ class BatchMaker:
         self.rng = np.random.default_rng(seed)
         intents = np.array([example.target[1:].any() for example in pool])
         addressed = np.array([example.target[0] > 0 for example in pool])
-        # A third each: the 12 kinds, other requests, everything that is not addressed.
-        self.groups = [np.flatnonzero(group) for group in (intents, addressed & ~intents, ~addressed)]
-        self.shares = np.array([0.36, 0.18, 0.46])
+        if addressed.all() or not addressed.any():
+            raise ModelError(f"{int(addressed.sum())} of {len(pool)} training clips are addressed; expected some of both")
+        groups = [np.flatnonzero(group) for group in (intents, addressed & ~intents, ~addressed)]
+        shares = [share for share, group in zip(GROUP_SHARES, groups, strict=True) if len(group)]
+        self.groups = [group for group in groups if len(group)]
+        self.shares = np.array(shares) / sum(shares)
 
     def __iter__(self) -> Iterator[Batch]:
         while True:
@@ -82,12 +88,13 @@ class BatchMaker:
 
     def _round(self, count: int) -> Iterator[Batch]:
         """Yield batches of `count` streams, sorted by length so that little is padding."""
-        groups = self.rng.choice(3, count, p=self.shares)
+        groups = self.rng.choice(len(self.groups), count, p=self.shares)
         streams = []
         for group in groups:
             members = [self._draw(int(group))]
             if self.rng.random() < 0.2:
-                members.append(self._draw(2 if self.rng.random() < 0.6 else int(self.rng.integers(3))))
+                last = len(self.groups) - 1  # what is not addressed
+                members.append(self._draw(last if self.rng.random() < 0.6 else int(self.rng.integers(last + 1))))
                 self.rng.shuffle(members)
             streams.append(members)
         streams.sort(key=lambda members: sum(len(member.mel) for member in members))

@@ -2,6 +2,7 @@
 # Install the system libraries that pip cannot bring, when they are missing and this user may install them.
 #   microphone: PortAudio, which sounddevice loads when a microphone is used
 #   pulseaudio: a sound server without hardware, for the tests of the microphone path
+#   synthesizer: flite, for the test that makes speech
 # Nothing here is needed for files and standard input, so a failure is a warning, not an error.
 set -u
 
@@ -12,7 +13,8 @@ for part in "$@"; do
   case "$part" in
     microphone) have_library libportaudio.so.2 || wanted="$wanted libportaudio2" ;;
     pulseaudio) command -v pulseaudio >/dev/null 2>&1 || wanted="$wanted pulseaudio pulseaudio-utils libasound2-plugins" ;;
-    *) echo "$0: got $part, expected microphone or pulseaudio" >&2; exit 2 ;;
+    synthesizer) command -v flite >/dev/null 2>&1 || wanted="$wanted flite" ;;
+    *) echo "$0: got $part, expected microphone, pulseaudio or synthesizer" >&2; exit 2 ;;
   esac
 done
 

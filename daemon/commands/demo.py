@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Play, show, judge."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the two processes are ended then too
     configuration(arguments)  # a mistake is told here, not by the daemon's exit
     out = sys.stderr if arguments.json else sys.stdout
     recording, spans = concatenate(load_clips(arguments.clips)[: arguments.first])

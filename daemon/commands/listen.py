@@ -7,6 +7,7 @@ health. Of audio only the header is printed; examples/save_utterances.py shows h
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 from datetime import datetime
@@ -44,9 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Print messages until one of the limits."""
     received = 0
     messages = subscribe(arguments.endpoint, arguments.topics or [""], arguments.timeout)
-    for message in itertools.islice(messages, arguments.count):
-        received += 1
-        print(_json_line(message) if arguments.json else _readable(message), flush=True)
+    with contextlib.suppress(KeyboardInterrupt):  # the usual way to end it
+        for message in itertools.islice(messages, arguments.count):
+            received += 1
+            print(_json_line(message) if arguments.json else _readable(message), flush=True)
     return 0 if received else 1
 
 

@@ -43,6 +43,8 @@ class Reopening(threading.Thread):
             self.capture = Capture(portaudio.find(self._wanted), self._block_ms)
         except DaemonError as error:
             self.reason = str(error)
+        except Exception as error:  # whatever PortAudio does not like: tell it, and try again later
+            self.reason = f"microphone: {error}"
 
 
 class Microphone:

@@ -36,6 +36,13 @@ def library() -> Any:
 def input_devices() -> list[InputDevice]:
     """Return every device that can record, in PortAudio's order."""
     sounddevice = library()
+    try:
+        return _input_devices(sounddevice)
+    except sounddevice.PortAudioError as error:
+        raise DaemonError(f"microphone: the devices cannot be listed: {error}") from None
+
+
+def _input_devices(sounddevice: Any) -> list[InputDevice]:
     default_index = int(sounddevice.default.device[0])
     host_apis: Any = sounddevice.query_hostapis()
     if default_index < 0:

@@ -15,9 +15,9 @@ import msgspec
 import numpy as np
 import pytest
 import zmq
-from tests import tiny_model
 
 from inherentd.daemon.demo.processes import free_endpoint
+from tests import tiny_model
 
 PROGRAM = [sys.executable, "-m", "inherentd.daemon.cli"]
 PATIENCE_MS = 20_000

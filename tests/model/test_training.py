@@ -1,0 +1,134 @@
+"""Training end to end on a corpus that the test makes: tones for requests, noise for talk. Small, but nothing is mocked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from inherentd.inherent_model import cli, training
+from inherentd.inherent_model.corpus import engines
+from inherentd.inherent_model.dataset import BatchMaker, Example
+from inherentd.inherent_model.errors import ModelError
+from inherentd.inherent_model.evaluation import equal_error_rate
+from inherentd.inherent_model.thresholds import calibrate
+from inherentd.inherent_model.training import load_recipe
+from inherentd.pipeline.frontend import FrontendSpec, log_mel
+from inherentd.pipeline.runtimes import open_runtime, peak_scores
+
+REPOSITORY = Path(__file__).parents[2]
+HEADS = ("isInteresting", "hasHighTone", "hasLowTone")
+TONES_HZ = {"hasHighTone": 2500, "hasLowTone": 400}
+
+
+def clip(kind: str | None, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    samples = rng.normal(0, 0.02, 12_000)
+    if kind is not None:
+        hz = TONES_HZ[kind] * rng.uniform(0.9, 1.1)
+        samples[3000:9000] += 0.4 * np.sin(2 * np.pi * hz * np.arange(6000) / 16000)
+    else:
+        samples[3000:9000] *= 10
+    return samples.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("training")
+    lines = []
+    for index in range(270):
+        kind = [None, "hasHighTone", "hasLowTone"][index % 3]
+        split = "test" if index % 27 > 20 else "validation" if index % 27 > 11 else "train"
+        soundfile.write(folder / f"{index}.wav", clip(kind, index), 16_000)
+        lines.append({"path": f"{index}.wav", "text": "", "addressed": int(kind is not None), "split": split,
+                      "heads": [kind] if kind else [], "seconds": 0.75})  # fmt: skip
+    (folder / "manifest.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    path = folder / "recipe.yaml"
+    path.write_text(
+        f"heads: [{', '.join(HEADS)}]\nmanifests: [{folder}/manifest.jsonl]\nout: {folder}/run\nchannels: 32\n"
+        "dilations: [1, 2]\nphoneme_blocks: 1\nsteps: 160\nphoneme_steps: 2\naverage_decay: 0.95\nbatch_frames: 1500\nvalidate_every: 80\n"
+    )
+    return path
+
+
+def test_from_recipe_to_artifact(recipe: Path) -> None:
+    """train, thresholds, eval and export as a user calls them, and the artifact hears what was trained."""
+    run = recipe.parent / "run"
+    assert cli.main(["train", "--config", str(recipe)]) == 0
+    weights = ["--checkpoint", str(run / "best.safetensors"), "--config", str(recipe)]
+    assert cli.main(["thresholds", *weights, "--out", str(run / "thresholds.json")]) == 0
+    assert cli.main(["eval", *weights, "--out", str(run / "report.json")]) == 0
+    report = json.loads((run / "report.json").read_text())
+    assert [figure["head"] for figure in report["heads"]] == list(HEADS)
+    assert min(figure["auc"] for figure in report["heads"]) > 0.9
+    export = ["export", *weights[:2], "--thresholds", str(run / "thresholds.json"), "--out", str(run / "models")]
+    assert cli.main(export) == 0
+    runtime = open_runtime(run / "models" / "inherent.onnx")
+    assert runtime.metadata.head_order == HEADS
+    quiet = np.full((24, 128), np.log(1e-6), np.float32)
+    for kind in (None, *TONES_HZ):
+        mel = log_mel(FrontendSpec(), clip(kind, 5000))
+        heard = peak_scores(runtime, np.concatenate([mel, quiet]))
+        fired = {head for head, score in zip(HEADS[1:], heard[1:], strict=True) if score > 0.5}
+        assert fired == ({kind} if kind else set())
+
+
+def test_errors_are_one_line(recipe: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("manifests: []\nsteps: 5\nphoneme_steps: 1\nlerning_rate: 1\n")
+    assert cli.main(["train", "--config", str(wrong)]) == 1
+    assert cli.main(["train", "--config", str(tmp_path / "none.yaml")]) == 1
+    missing = ["--checkpoint", str(tmp_path / "none.safetensors"), "--config", str(recipe)]
+    assert cli.main(["eval", *missing]) == 1
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 3
+    assert "lerning_rate" in said[0]
+    assert "none.yaml" in said[1]
+    assert "none.safetensors" in said[2]
+
+
+def test_the_shipped_recipe_loads() -> None:
+    assert load_recipe(REPOSITORY / "configs" / "train" / "first.yaml").heads[0] == "isInteresting"
+
+
+def test_targets_rise_in_the_phrase_and_are_certain_around_its_end() -> None:
+    mel = np.zeros((100, 128), np.float16)
+    example = Example(mel, (10, 90), np.array([1, 1, 0], np.float32), ())
+    pool = [example, Example(mel, (10, 90), np.array([1, 0, 0], np.float32), ()),
+            Example(mel, (10, 90), np.zeros(3, np.float32), ())]  # fmt: skip
+
+    def unchanged(mel: object, speech: object) -> object:
+        return mel
+
+    maker = BatchMaker(pool, unchanged, FrontendSpec(), step_frames=2, batch_frames=4000, seed=0)  # type: ignore
+    batch = next(iter(maker))
+    single = [i for i in range(len(batch.target)) if batch.target[i, :, 1].any()][0]
+    on = np.flatnonzero(batch.target[single, :, 1])
+    assert batch.target[single, on, 0].all()
+    assert not batch.target[:, :, 2].any()
+    assert (batch.weight[single, on[0] : on[0] + 5, 1] < 1).all()
+    assert (batch.weight[single, on[-1] - 3 : on[-1], 1] == 1).all()
+    assert batch.mel.shape[1] == 2 * batch.target.shape[1]
+
+
+def test_equal_error_rate_and_calibration() -> None:
+    labels = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    assert equal_error_rate(labels, np.array([0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9])) == 0
+    assert equal_error_rate(labels, np.array([0.1, 0.2, 0.3, 0.7, 0.6, 0.65, 0.8, 0.9])) == pytest.approx(0.25)
+    rows = [training.Utterance("", "", (), index < 50, "", "", "validation", 1) for index in range(150)]
+    scores = np.linspace(1, 0, 150, dtype=np.float32)[:, None]
+    found = calibrate(("isInteresting",), rows, scores, budget=0.1, manifest="m")
+    share = (scores[50:] >= found.thresholds[0]).mean()
+    assert share <= 0.1
+    with pytest.raises(ModelError, match="20 or more"):
+        calibrate(("isInteresting",), rows[:55], scores[:55], budget=0.1, manifest="m")
+
+
+@pytest.mark.skipif(engines.shutil.which("flite") is None, reason="flite is not installed: apt-get install flite")
+def test_a_synthesizer_speaks() -> None:
+    samples = engines.synthesize("set a timer for ten minutes", engines.Voice("flite", "kal16"))
+    assert 16_000 < len(samples) < 80_000
+    assert np.abs(samples).max() == pytest.approx(0.7, abs=0.01)
