@@ -1,0 +1,86 @@
+"""What a user gets: packages that hold what they need, light imports, nothing of the machine it was built on."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def tracked() -> list[Path]:
+    names = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    return [REPOSITORY / name for name in names.splitlines() if (REPOSITORY / name).is_file()]
+
+
+def test_the_daemon_reaches_no_training_library() -> None:
+    code = (
+        "import sys, pkgutil, importlib, inherentd.daemon, inherentd.pipeline\n"
+        "for package in (inherentd.daemon, inherentd.pipeline):\n"
+        "    for module in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):\n"
+        "        importlib.import_module(module.name)\n"
+        "print(sorted({'torch', 'tensorflow', 'scipy', 'sklearn', 'onnx', 'sounddevice'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_wheel_and_the_sdist_hold_everything(tmp_path: Path) -> None:
+    """The package folders are links into src/inherentd: both builds must follow them."""
+    source = tmp_path / "source"
+    subprocess.run(["git", "clone", "--quiet", REPOSITORY, source], check=True)
+    build = [sys.executable, "-c", "from setuptools import build_meta as b; import sys; print(b.build_sdist('out'))"]
+    subprocess.run(build, cwd=source, check=True, capture_output=True)
+    sdist = next((source / "out").glob("*.tar.gz"))
+    unpacked = tmp_path / "unpacked"
+    unpacked.mkdir()
+    subprocess.run(["tar", "xzf", sdist, "-C", unpacked, "--strip-components=1"], check=True)
+    wheel = [sys.executable, "-c", "from setuptools import build_meta as b; print(b.build_wheel('out'))"]
+    subprocess.run(wheel, cwd=unpacked, check=True, capture_output=True)
+    names = zipfile.ZipFile(next((unpacked / "out").glob("*.whl"))).namelist()
+    for wanted in (
+        "inherentd/models/inherent.onnx",
+        "inherentd/models/inherent.metadata.json",
+        "inherentd/models/inherent-windowed.onnx",
+        "inherentd/models/README.md",
+        "inherentd/configs/daemon.yaml",
+        "inherentd/configs/train/first.yaml",
+        "inherentd/contracts/gate.opened.schema.json",
+        "inherentd/daemon/demo/clips.jsonl",
+        "inherentd/inherent_model/corpus/phrases/first/start_timer.yaml",
+        "inherentd/pipeline/runtimes/onnx.py",
+        "inherentd/export/onnx.py",
+    ):
+        assert wanted in names, wanted
+    assert sum(name.endswith(".flac") for name in names) >= 12
+    assert not [name for name in names if name.endswith(".safetensors") or name.startswith("tests")]
+
+
+def test_constraints_pin_versions_and_name_no_address() -> None:
+    lines = [line for line in (REPOSITORY / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][A-Za-z0-9.]*", line) for line in lines), lines
+
+
+def test_every_dependency_is_pinned_and_explained() -> None:
+    project = (REPOSITORY / "pyproject.toml").read_text()
+    section = project[project.index("\ndependencies = [") : project.index("[project.scripts]")]
+    names = {name.lower() for name in re.findall(r'"([A-Za-z0-9_-]+)(?:\[[a-z]+\])?[><=]', section)} - {"setuptools"}
+    pinned = {line.split("==")[0].lower() for line in (REPOSITORY / "constraints.txt").read_text().splitlines()}
+    explained = (REPOSITORY / "docs" / "dependencies.md").read_text().lower()
+    optional_backends = {"ai-edge-litert", "mlx"}  # not used by this version's code
+    assert names - optional_backends <= pinned
+    assert [name for name in names - optional_backends if name not in explained] == []
+
+
+def test_nothing_names_the_machine_it_was_made_on() -> None:
+    machine_path = re.compile(r"(?<![\w.])/(?:root|work|farm|home/\w+)/[\w.-]+")
+    registry = re.compile(r"https?://[^\s\"']*(?:registry|mirror|proxy|/simple)")
+    texts = {".py", ".toml", ".txt", ".md", ".yaml", ".json", ".jsonl", ".sh", ""}
+    for path in tracked():
+        if path.suffix in texts and path != Path(__file__).resolve():
+            text = path.read_text()
+            assert not machine_path.search(text), (path, machine_path.search(text))
+            assert not registry.search(text), (path, registry.search(text))
