@@ -22,6 +22,11 @@ class ActivityConfig:
     rise_db_per_step: float = 0.08
     """how fast the floor follows a louder room: 2 dB a second at 40 ms steps. Falls are followed at once."""
 
+    @property
+    def lowest_floor_dbfs(self) -> float:
+        """Return the floor of the quietest room; a moment of digital silence must not make any room seem loud."""
+        return self.lowest_dbfs - self.margin_db
+
 
 @dataclass(frozen=True)
 class ActivityState:
@@ -32,13 +37,13 @@ class ActivityState:
 
 def initial_state(config: ActivityConfig) -> ActivityState:
     """Return the state before the first step: a quiet room."""
-    return ActivityState(config.lowest_dbfs - config.margin_db)
+    return ActivityState(config.lowest_floor_dbfs)
 
 
 def step(config: ActivityConfig, state: ActivityState, level_dbfs: float) -> tuple[ActivityState, bool]:
     """Return the next state and whether this step is active (speech or other sound over the floor)."""
-    floor = min(level_dbfs, state.floor_dbfs + config.rise_db_per_step)
-    return ActivityState(floor), level_dbfs > max(floor + config.margin_db, config.lowest_dbfs)
+    floor = max(min(level_dbfs, state.floor_dbfs + config.rise_db_per_step), config.lowest_floor_dbfs)
+    return ActivityState(floor), level_dbfs > floor + config.margin_db
 
 
 def levels_dbfs(samples: Pcm, hop_samples: int) -> NDArray[np.float64]:
