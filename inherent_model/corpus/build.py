@@ -44,8 +44,8 @@ class CorpusRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     out: str
     kokoro_voices: str | None = None
     """folder with Kokoro's style vectors (`voices/*.bin` of the npm package kokoro-js); needed for engine kokoro"""
-    phrases: str = "first"
-    """which of the project's grammars: a folder of inherent_model/corpus/phrases"""
+    phrases: list[str] = ["first"]
+    """which of the project's grammars: folders of inherent_model/corpus/phrases, used together"""
     per_phrasing: dict[str, int] = {}
     """sentences made of each phrasing of the project's grammar, by split; empty: none of the grammar"""
     intent_corpora: list[str] = []
@@ -81,7 +81,8 @@ def collect(recipe: CorpusRecipe) -> list[Sentence]:
     """Return every sentence the recipe can draw from, shuffled by its seed; text that stands in the test or validation
     split is dropped from training wherever else it came from."""
     rng = random.Random(recipe.seed)
-    phrasings = load_grammar(PHRASES_FOLDER / recipe.phrases) if recipe.per_phrasing else []
+    folders = [PHRASES_FOLDER / name for name in recipe.phrases] if recipe.per_phrasing else []
+    phrasings = [phrasing for folder in folders for phrasing in load_grammar(folder)]
     found = list(sentence_sources.from_grammar(phrasings, recipe.per_phrasing, rng))
     for paths, read in (
         (recipe.intent_corpora, sentence_sources.from_intent_corpus),

@@ -1,7 +1,7 @@
 """The phrase grammar: one YAML file a kind of sentence, expanded at random.
 
 A file holds `heads` (which intents it fires), `addressed` (default true), `phrasings` and `fillers`. A phrasing is
-text with `{slot}` fillers, `[optional words]` and `(a|b)` alternatives; `{text: ..., also: [head]}` fires more heads.
+text with `{slot}` fillers, `(a|b)` alternatives and `[optional words]` (also `[this|that]`); `{text: ..., also: [head]}` fires more heads.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Phrasing:
             alternatives, optional = match.groups()
             if alternatives is not None:
                 return rng.choice(alternatives.split("|"))
-            return optional if rng.random() < 0.5 else ""
+            return rng.choice(optional.split("|")) if rng.random() < 0.5 else ""
 
         text = self.text
         while _INNERMOST.search(text):

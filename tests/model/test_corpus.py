@@ -29,6 +29,7 @@ def recipe(tmp_path: Path, **changes: object) -> build.CorpusRecipe:
 def test_every_head_has_a_grammar_and_every_phrasing_expands(name: str) -> None:
     phrasings = load_grammar(build.PHRASES_FOLDER / name)
     assert {head for phrasing in phrasings for head in phrasing.heads} == set(SHIPPED_HEADS[1:])
+    assert len({phrasing.key for phrasing in phrasings}) == len(phrasings)
     rng = random.Random(0)
     for phrasing in phrasings:
         for _ in range(5):
