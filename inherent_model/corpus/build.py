@@ -44,7 +44,7 @@ class CorpusRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     out: str
     kokoro_voices: str | None = None
     """folder with Kokoro's style vectors (`voices/*.bin` of the npm package kokoro-js); needed for engine kokoro"""
-    phrases: list[str] = ["first"]
+    phrases: tuple[str, ...] = ("first",)
     """which of the project's grammars: folders of inherent_model/corpus/phrases, used together"""
     per_phrasing: dict[str, int] = {}
     """sentences made of each phrasing of the project's grammar, by split; empty: none of the grammar"""
