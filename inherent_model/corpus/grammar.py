@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import yaml
 from inherentd.inherent_model.errors import ModelError
 
 _INNERMOST = re.compile(r"\(([^()\[\]]*)\)|\[([^()\[\]]*)\]")
+REQUEST = "request"
+"""the slot that takes a whole request of the same split: "she told me to {request}\""""
 _SLOT = re.compile(r"\{(\w+)\}")
 # Where a filler brings its own article or preposition ("my the car", "for on friday"), the filler's stays.
 _DOUBLED = re.compile(
@@ -33,19 +36,28 @@ class Phrasing:
     addressed: bool
     fillers: dict[str, list[str]]
 
-    def expand(self, rng: random.Random) -> str:
-        """Return one sentence: alternatives chosen, optional words kept half of the time, slots filled."""
+    @property
+    def quotes_a_request(self) -> bool:
+        """Return whether it has the slot `{request}`."""
+        return f"{{{REQUEST}}}" in self.text
+
+    def expand(self, rng: random.Random, requests: Sequence[str] = ()) -> str:
+        """Return one sentence: alternatives chosen, optional words kept half of the time, slots filled, `{request}`
+        with one of `requests`."""
 
         def choose(match: re.Match[str]) -> str:
             alternatives, optional = match.groups()
             if alternatives is not None:
                 return rng.choice(alternatives.split("|"))
-            return rng.choice(optional.split("|")) if rng.random() < 0.5 else ""
+            if rng.random() >= 0.5:
+                return ""
+            return rng.choice(optional.split("|")) if "|" in optional else optional
 
         text = self.text
         while _INNERMOST.search(text):
             text = _INNERMOST.sub(choose, text)
-        text = _SLOT.sub(lambda match: rng.choice(self.fillers[match[1]]), text)
+        fillers = {**self.fillers, REQUEST: requests}
+        text = _SLOT.sub(lambda match: rng.choice(fillers[match[1]]), text)
         return _DOUBLED.sub("", " ".join(text.split()))
 
 
@@ -60,7 +72,7 @@ def load_grammar(folder: Path) -> list[Phrasing]:
         fillers = {name: [str(value) for value in values] for name, values in (document.get("fillers") or {}).items()}
         for entry in document["phrasings"]:
             text, also = (entry["text"], entry.get("also", [])) if isinstance(entry, dict) else (str(entry), [])
-            unknown = set(_SLOT.findall(text)) - set(fillers)
+            unknown = set(_SLOT.findall(text)) - set(fillers) - {REQUEST}
             if unknown:
                 raise ModelError(f"{path}: {text!r} uses {sorted(unknown)}, which `fillers` does not define: add it")
             phrasings.append(

@@ -49,6 +49,8 @@ _IMPERATIVE = re.compile(
     r"order|research|tell|remind|give|check|compare|play|turn|stop|pause|open|close|lock|dim|get|explain|define|help|"
     r"jot|note|stick|throw|cut|bring|dig|go|wake|count|fill|read|send|navigate|skip|switch|summarize|list|define)\b"
 )
+QUOTING = 5
+"""a phrasing that quotes requests gives so many times more sentences: its slot holds thousands"""
 _REQUEST_OPENINGS = (
     "please ",
     "can you ",
@@ -96,12 +98,15 @@ def spoken(text: str, *, addressed: bool, rng: random.Random) -> str:
 
 
 def from_grammar(phrasings: list[Phrasing], per_phrasing: dict[str, int], rng: random.Random) -> Iterator[Sentence]:
-    """Yield up to `per_phrasing[split]` distinct sentences of each phrasing."""
-    for phrasing in phrasings:
+    """Yield up to `per_phrasing[split]` distinct sentences of each phrasing; those that quote a request, after them."""
+    requests: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
+    for phrasing in sorted(phrasings, key=lambda phrasing: phrasing.quotes_a_request):
         split = split_of(phrasing.key)
         seen: set[str] = set()
-        for _ in range(per_phrasing[split]):
-            text = phrasing.expand(rng)
+        for _ in range(per_phrasing[split] * (QUOTING if phrasing.quotes_a_request else 1)):
+            text = phrasing.expand(rng, requests[split])
+            if phrasing.addressed and _IMPERATIVE.match(text):
+                requests[split].append(text)
             if text in seen:
                 continue
             seen.add(text)

@@ -28,16 +28,18 @@ def recipe(tmp_path: Path, **changes: object) -> build.CorpusRecipe:
 @pytest.mark.parametrize("name", sorted(folder.name for folder in build.PHRASES_FOLDER.iterdir()))
 def test_every_head_has_a_grammar_and_every_phrasing_expands(name: str) -> None:
     phrasings = load_grammar(build.PHRASES_FOLDER / name)
-    assert {head for phrasing in phrasings for head in phrasing.heads} == set(SHIPPED_HEADS[1:])
     assert len({phrasing.key for phrasing in phrasings}) == len(phrasings)
     rng = random.Random(0)
     for phrasing in phrasings:
         for _ in range(5):
-            text = phrasing.expand(rng)
+            text = phrasing.expand(rng, ["set a timer"])
             assert text
             assert not set(text) & set("{}[]()|"), (phrasing.text, text)
             assert text == text.lower()
-    assert min(Counter(head for phrasing in phrasings for head in phrasing.heads).values()) >= 25
+    if any(phrasing.addressed for phrasing in phrasings):
+        counts = Counter(head for phrasing in phrasings for head in phrasing.heads)
+        assert set(counts) == set(SHIPPED_HEADS[1:])
+        assert min(counts.values()) >= 25
 
 
 def test_a_phrasing_with_an_unknown_slot_is_refused(tmp_path: Path) -> None:
