@@ -45,6 +45,8 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     noise_folder: str | None = None
     """recordings mixed under the speech, optional"""
     out: str = "runs/train"
+    warm_start: str | None = None
+    """a checkpoint to go on from; its heads, shape and phonemes must be the recipe's"""
     channels: int = 192
     dilations: tuple[int, ...] = (1, 1, 2, 2, 4, 4, 8)
     phoneme_blocks: int = 4
@@ -145,7 +147,9 @@ def train(recipe: TrainRecipe, *, steps: int | None = None) -> Path:
     spec = FrontendSpec()
     rows = [row for row in utterances(recipe) if row.split != "test"]
     spoken = phoneme_table([row.text for row in rows], out / "phonemes.json")
-    symbols = {symbol: index + 1 for index, symbol in enumerate(sorted(set("".join(spoken.values()))))}
+    earlier = checkpoint.load(Path(recipe.warm_start)).model if recipe.warm_start else None
+    inventory = earlier.config.phonemes if earlier else sorted(set("".join(spoken.values())))
+    symbols = {symbol: index + 1 for index, symbol in enumerate(inventory)}
     features = extract([row.path for row in rows], spec, out / "cache")
     prepared = examples(rows, features, recipe.heads, symbols, spoken)
     training = [example for example, row in zip(prepared, rows, strict=True) if row.split == "train"]
@@ -155,7 +159,12 @@ def train(recipe: TrainRecipe, *, steps: int | None = None) -> Path:
     config = ModelConfig(heads=tuple(recipe.heads), channels=recipe.channels, dilations=tuple(recipe.dilations),
                          phoneme_blocks=recipe.phoneme_blocks, phonemes=tuple(symbols))  # fmt: skip
     model = InherentModel(config)
-    _set_statistics(model, maker)
+    if earlier is None:
+        _set_statistics(model, maker)
+    elif earlier.config != config:
+        raise ModelError(f"warm_start {recipe.warm_start}: its model is {earlier.config}, the recipe's {config}")
+    else:
+        model.load_state_dict(earlier.state_dict())
     average = copy.deepcopy(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps, pct_start=0.08)
