@@ -76,7 +76,9 @@ class BatchMaker:
         intents = np.array([example.target[1:].any() for example in pool])
         addressed = np.array([example.target[0] > 0 for example in pool])
         if addressed.all() or not addressed.any():
-            raise ModelError(f"{int(addressed.sum())} of {len(pool)} training clips are addressed; expected some of both")
+            raise ModelError(
+                f"{int(addressed.sum())} of {len(pool)} training clips are addressed; expected some of both"
+            )
         groups = [np.flatnonzero(group) for group in (intents, addressed & ~intents, ~addressed)]
         shares = [share for share, group in zip(GROUP_SHARES, groups, strict=True) if len(group)]
         self.groups = [group for group in groups if len(group)]

@@ -23,9 +23,16 @@ class Calibration:
 
 
 def calibrate(
-    heads: Sequence[str], rows: Sequence[Utterance], scores: np.ndarray, *, budget: float, manifest: str
+    heads: Sequence[str],
+    rows: Sequence[Utterance],
+    scores: np.ndarray,
+    *,
+    gate_budget: float,
+    intent_budget: float,
+    manifest: str,
 ) -> Calibration:
-    """Return the lowest threshold of each head that at most a `budget` share of the clips without it reach.
+    """Return the lowest threshold of each head that at most a share of the clips without it reach:
+    `gate_budget` of the unaddressed clips, `intent_budget` of the clips without an intent (there are many intents).
 
     scores: peak scores [clips, heads]. Raises ModelError when a head has fewer than 20 clips to calibrate on.
     """
@@ -38,14 +45,14 @@ def calibrate(
             raise ModelError(
                 f"{head}: {len(negatives)} validation clips without it, expected 20 or more; widen the corpus"
             )
-        allowed = int(len(negatives) * budget)
+        allowed = int(len(negatives) * (intent_budget if index else gate_budget))
         threshold = float(np.clip(negatives[-1 - allowed] + 1e-4, 0.05, 0.98))
         thresholds.append(round(threshold, 4))
         recalls.append(round(float((positives >= threshold).mean()), 4) if len(positives) else None)
     record: dict[str, object] = {
         "manifest": manifest,
         "rows": len(rows),
-        "false_accept_budget": budget,
+        "false_accept_budget": {"gate": gate_budget, "intent": intent_budget},
         "score_source": "peak of the streaming scores of each validation clip, torch float32",
         "recall": dict(zip(heads, recalls, strict=True)),
     }

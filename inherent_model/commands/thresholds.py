@@ -16,7 +16,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `inherent thresholds`."""
     parser.add_argument("--checkpoint", type=Path, required=True, help="what `inherent train` wrote")
     parser.add_argument("--config", type=Path, required=True, help="the training recipe: its validation split is used")
-    parser.add_argument("--budget", type=float, default=0.05, help="share of false accepts allowed (default 0.05)")
+    parser.add_argument(
+        "--gate-budget",
+        type=float,
+        default=0.1,
+        help="share of unaddressed clips that may open it (default %(default)s)",
+    )
+    parser.add_argument(
+        "--intent-budget",
+        type=float,
+        default=0.02,
+        help="share of clips without an intent that may fire it (%(default)s)",
+    )
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
 
 
@@ -28,7 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     features = extract([row.path for row in rows], loaded.frontend, Path(recipe.out) / "cache")
     scores = peak_scores(loaded.model, [features.clip(index) for index in range(len(rows))])
     heads = loaded.model.config.heads
-    found = thresholds.calibrate(heads, rows, scores, budget=arguments.budget, manifest=str(arguments.config))
+    found = thresholds.calibrate(heads, rows, scores, gate_budget=arguments.gate_budget,
+                                 intent_budget=arguments.intent_budget, manifest=str(arguments.config))  # fmt: skip
     thresholds.save(arguments.out, found, heads)
     for head, threshold in zip(heads, found.thresholds, strict=True):
         recall = found.record["recall"][head]  # type: ignore[index]

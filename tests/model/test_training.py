@@ -120,11 +120,11 @@ def test_equal_error_rate_and_calibration() -> None:
     assert equal_error_rate(labels, np.array([0.1, 0.2, 0.3, 0.7, 0.6, 0.65, 0.8, 0.9])) == pytest.approx(0.25)
     rows = [training.Utterance("", "", (), index < 50, "", "", "validation", 1) for index in range(150)]
     scores = np.linspace(1, 0, 150, dtype=np.float32)[:, None]
-    found = calibrate(("isInteresting",), rows, scores, budget=0.1, manifest="m")
+    found = calibrate(("isInteresting",), rows, scores, gate_budget=0.1, intent_budget=0.1, manifest="m")
     share = (scores[50:] >= found.thresholds[0]).mean()
     assert share <= 0.1
     with pytest.raises(ModelError, match="20 or more"):
-        calibrate(("isInteresting",), rows[:55], scores[:55], budget=0.1, manifest="m")
+        calibrate(("isInteresting",), rows[:55], scores[:55], gate_budget=0.1, intent_budget=0.1, manifest="m")
 
 
 @pytest.mark.skipif(engines.shutil.which("flite") is None, reason="flite is not installed: apt-get install flite")
