@@ -1,14 +1,15 @@
 # `make run` and `make test` do all their own set-up: system packages where they are missing, a virtual environment, the
 # pinned Python packages. A second run starts at once.
 
-PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3; do \
+# Looked up when it is used (=), since system-python may have just installed it.
+PYTHON = $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 # pip builds the package from the sources, so whatever shapes the installation is listed here.
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: run test lint types unit system system-test clean
+.PHONY: run test lint types unit system system-python system-test clean
 
 run: $(VENV)/run.stamp  ## the demo: the real daemon over bundled clips, its events received by another process
 	$(BIN)/inherentd demo
@@ -26,9 +27,9 @@ types: $(VENV)/test.stamp
 unit: $(VENV)/test.stamp
 	$(BIN)/pytest
 
-$(VENV)/bin/pip:
-	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed: apt-get install python3 python3-venv, or brew install python@3.12"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+$(VENV)/bin/pip: | system-python
+	@python="$(PYTHON)"; test -n "$$python" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed: apt-get install python3 python3-venv, or brew install python@3.12"; exit 1; }; \
+	echo "$$python -m venv $(VENV)"; $$python -m venv $(VENV)
 
 $(VENV)/run.stamp: $(INPUTS) | $(VENV)/bin/pip system
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
@@ -38,6 +39,9 @@ $(VENV)/test.stamp: $(INPUTS) | $(VENV)/bin/pip system-test
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,export]'
 	touch $@ $(VENV)/run.stamp
 
+system-python:
+	@test -x $(BIN)/pip || test -n "$(PYTHON)" || sh scripts/system-packages.sh python
+
 system:
 	@sh scripts/system-packages.sh microphone
 
@@ -45,4 +49,4 @@ system-test:
 	@sh scripts/system-packages.sh microphone pulseaudio synthesizer
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info src/*.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info src/*.egg-info .pytest_cache .hypothesis .ruff_cache .import_linter_cache

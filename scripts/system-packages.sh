@@ -1,32 +1,36 @@
 #!/bin/sh
 # Install the system libraries that pip cannot bring, when they are missing and this user may install them.
+#   python: Python with venv, for a machine that has none that fits
 #   microphone: PortAudio, which sounddevice loads when a microphone is used
 #   pulseaudio: a sound server without hardware, for the tests of the microphone path
 #   synthesizer: flite, for the test that makes speech
-# Nothing here is needed for files and standard input, so a failure is a warning, not an error.
+# A failure is a warning, not an error: files and standard input need no library, and make itself says when Python is missing.
 set -u
+export DEBIAN_FRONTEND=noninteractive
+PATH="$PATH:/usr/sbin:/sbin" # ldconfig lies there, where Debian does not look for plain users
 
 have_library() { ldconfig -p 2>/dev/null | grep -q "$1"; }
 
 wanted=""
 for part in "$@"; do
   case "$part" in
+    python) wanted="$wanted python3 python3-venv" ;;
     microphone) have_library libportaudio.so.2 || wanted="$wanted libportaudio2" ;;
     pulseaudio) command -v pulseaudio >/dev/null 2>&1 || wanted="$wanted pulseaudio pulseaudio-utils libasound2-plugins" ;;
     synthesizer) command -v flite >/dev/null 2>&1 || wanted="$wanted flite" ;;
-    *) echo "$0: got $part, expected microphone, pulseaudio or synthesizer" >&2; exit 2 ;;
+    *) echo "$0: got $part, expected python, microphone, pulseaudio or synthesizer" >&2; exit 2 ;;
   esac
 done
 
 # The wheel of sounddevice brings PortAudio along on macOS.
 [ "$(uname)" = Linux ] && [ -n "$wanted" ] || exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
-  echo "without$wanted (or your distribution's names for them) microphones and their tests stay off" >&2
+  echo "without$wanted (or your distribution's names for them) what needs them stays off" >&2
 elif [ "$(id -u)" -eq 0 ]; then
   # shellcheck disable=SC2086 - a list of package names
   { apt-get update -qq && apt-get install -y -qq --no-install-recommends $wanted; } >&2 ||
-    echo "could not install$wanted: microphones and their tests stay off" >&2
+    echo "could not install$wanted: what needs them stays off" >&2
 else
-  echo "for microphones: sudo apt-get install$wanted" >&2
+  echo "missing here: sudo apt-get install$wanted" >&2
 fi
 exit 0

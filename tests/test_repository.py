@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -73,6 +74,23 @@ def test_every_dependency_is_pinned_and_explained() -> None:
     optional_backends = {"ai-edge-litert", "mlx"}  # not used by this version's code
     assert names - optional_backends <= pinned
     assert [name for name in names - optional_backends if name not in explained] == []
+
+
+def test_the_versions_that_are_written_down_agree() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    released = re.findall(r"^## \[([0-9.]+)\]", (REPOSITORY / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert released[0] == project["version"]
+    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)$", (REPOSITORY / "constraints.txt").read_text(), re.MULTILINE))
+    rows = re.findall(
+        r"^\| ([^|]+) \| ([0-9][^|]*) \|", (REPOSITORY / "docs" / "dependencies.md").read_text(), re.MULTILINE
+    )
+    explained = {
+        name: version
+        for names, versions in rows
+        for name, version in zip(names.split(", "), versions.split(", "), strict=True)
+    }
+    assert len(explained) >= 20
+    assert {name: pinned.get(name) for name in explained} == explained
 
 
 def test_nothing_names_the_machine_it_was_made_on() -> None:
