@@ -8,6 +8,7 @@ import json
 import sys
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from inherentd.inherent_model.evaluation import HeadFigures, head_figures, peak_
 from inherentd.inherent_model.features import extract
 from inherentd.inherent_model.manifest import Utterance
 from inherentd.inherent_model.training import load_recipe, utterances
+
+NEAR_OVERLAP = 0.6
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Print gate and intent figures, overall and by engine."""
     loaded = checkpoint.load(arguments.checkpoint)
     recipe = load_recipe(arguments.config)
-    rows = [row for row in utterances(recipe) if row.split == "test"]
+    every = utterances(recipe)
+    rows = [row for row in every if row.split == "test"]
+    far = far_from_training(rows, [row for row in every if row.split == "train"])
     features = extract([row.path for row in rows], loaded.frontend, Path(recipe.out) / "cache")
     scores = peak_scores(loaded.model, [features.clip(index) for index in range(len(rows))])
     heads = loaded.model.config.heads
@@ -39,12 +44,30 @@ def run(arguments: argparse.Namespace) -> int:
         "sentences": len({row.text for row in rows if row.text}),
         "voices": sorted({row.speaker for row in rows}),
         "heads": [dataclasses.asdict(figure) for figure in head_figures(heads, rows, scores)],
+        "far_from_training": {
+            "clips": len(far),
+            "sentences": len({rows[index].text for index in far}),
+            "heads": [
+                dataclasses.asdict(figure) for figure in head_figures(heads, [rows[i] for i in far], scores[far])
+            ],
+        },
         "gate_by_group": _gate_by_group(heads, rows, scores),
     }
     print(_table(report), file=sys.stderr)
     if arguments.out:
         arguments.out.write_text(json.dumps(report, indent=1) + "\n")
     return 0
+
+
+def far_from_training(rows: list[Utterance], training: list[Utterance]) -> list[int]:
+    """Return the indices of the clips with a transcript whose words overlap with no training sentence's by
+    `NEAR_OVERLAP` or more (shared words over all words of the two): nobody's phrasing with another filler."""
+    known = [frozenset(text.split()) for text in {row.text for row in training if row.text}]
+    overlap: dict[str, float] = {}
+    for text in {row.text for row in rows if row.text}:
+        words = frozenset(text.split())
+        overlap[text] = max((len(words & other) / len(words | other) for other in known), default=0.0)
+    return [index for index, row in enumerate(rows) if row.text and overlap[row.text] < NEAR_OVERLAP]
 
 
 def _gate_by_group(heads: tuple[str, ...], rows: list[Utterance], scores: np.ndarray) -> dict[str, dict[str, object]]:
@@ -63,11 +86,15 @@ def _gate_by_group(heads: tuple[str, ...], rows: list[Utterance], scores: np.nda
     return found
 
 
-def _table(report: dict[str, object]) -> str:
-    lines = [f"{report['clips']} clips, {report['sentences']} sentences, {len(report['voices'])} voices",  # type: ignore[arg-type]
-             f"{'head':28} {'with':>5} {'without':>7} {'AUC':>6} {'EER':>6}"]  # fmt: skip
-    rows = [*report["heads"], *({**figures, "head": name} for name, figures in report["gate_by_group"].items())]  # type: ignore[attr-defined, misc]
-    for row in rows:
-        auc, eer = (f"{row[key]:.3f}" if row[key] is not None else "-" for key in ("auc", "eer"))
-        lines.append(f"{row['head'][:40]:28} {row['positives']:>5} {row['negatives']:>7} {auc:>6} {eer:>6}")
-    return "\n".join(lines)
+def _table(report: dict[str, Any]) -> str:
+    far = report["far_from_training"]
+    lines = [f"{report['clips']} clips, {report['sentences']} sentences, {len(report['voices'])} voices"]
+    lines += [f"{'head':40} {'with':>5} {'without':>7} {'AUC':>6} {'EER':>6}", *map(_line, report["heads"])]
+    lines += [_line({**figures, "head": name}) for name, figures in report["gate_by_group"].items()]
+    lines += [f"of these {far['clips']} clips, {far['sentences']} sentences, far from any training sentence:"]
+    return "\n".join([*lines, *map(_line, far["heads"])])
+
+
+def _line(row: dict[str, Any]) -> str:
+    auc, eer = (f"{row[key]:.3f}" if row[key] is not None else "-" for key in ("auc", "eer"))
+    return f"{row['head']:40} {row['positives']:>5} {row['negatives']:>7} {auc:>6} {eer:>6}"

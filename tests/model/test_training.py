@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from inherentd.inherent_model import cli, training
+from inherentd.inherent_model.commands.evaluate import far_from_training
 from inherentd.inherent_model.corpus import engines
 from inherentd.inherent_model.dataset import BatchMaker, Example
 from inherentd.inherent_model.errors import ModelError
@@ -112,6 +113,13 @@ def test_targets_rise_in_the_phrase_and_are_certain_around_its_end() -> None:
     assert (batch.weight[single, on[0] : on[0] + 5, 1] < 1).all()
     assert (batch.weight[single, on[-1] - 3 : on[-1], 1] == 1).all()
     assert batch.mel.shape[1] == 2 * batch.target.shape[1]
+
+
+def test_sentences_near_a_training_sentence_are_left_out_of_the_strict_figures() -> None:
+    training_rows = [training.Utterance("", "set a timer for ten minutes", (), True, "", "", "train", 1)]
+    texts = ["set a timer for nine minutes", "wake me at seven", ""]
+    rows = [training.Utterance("", text, (), True, "", "", "test", 1) for text in texts]
+    assert far_from_training(rows, training_rows) == [1]
 
 
 def test_equal_error_rate_and_calibration() -> None:
