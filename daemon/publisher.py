@@ -111,5 +111,9 @@ def _refuse_taken_ipc(endpoint: str) -> None:
     if not endpoint.startswith("ipc:///"):
         return
     with socket.socket(socket.AF_UNIX) as probe:
-        if probe.connect_ex(endpoint.removeprefix("ipc://")) == 0:
+        try:
+            taken = probe.connect_ex(endpoint.removeprefix("ipc://")) == 0
+        except OSError as error:
+            raise DaemonError(f"publish.endpoint: {endpoint}: {error}; expected a shorter path") from None
+        if taken:
             raise DaemonError(_bind_failure(endpoint, zmq.ZMQError(zmq.EADDRINUSE)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from inherentd.export.metadata import golden_mel, write_metadata
 from inherentd.export.onnx import export_streaming, export_windowed
 from inherentd.inherent_model import checkpoint, thresholds
 from inherentd.inherent_model.checkpoint import Checkpoint, step_scores
+from inherentd.inherent_model.thresholds import Calibration
 from inherentd.pipeline.errors import PipelineError
 from inherentd.pipeline.runtimes import open_runtime
 
@@ -24,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="what `inherent train` wrote")
     parser.add_argument("--thresholds", type=Path, required=True, help="what `inherent thresholds` wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder for the artifacts")
-    parser.add_argument("--name", default="inherent", help="NAME.onnx (streaming) and NAME.windowed.onnx")
+    parser.add_argument("--name", default="inherent", help="NAME.onnx (streaming) and NAME-windowed.onnx")
     parser.add_argument("--version", default="0.1.0", help="semver: major = heads changed, minor = retrained")
 
 
@@ -33,20 +35,30 @@ def run(arguments: argparse.Namespace) -> int:
     loaded = checkpoint.load(arguments.checkpoint)
     calibration = thresholds.load(arguments.thresholds, loaded.model.config.heads)
     arguments.out.mkdir(parents=True, exist_ok=True)
+    # Nothing that is there is replaced before both forms have been found to score as torch does.
+    with tempfile.TemporaryDirectory(dir=arguments.out) as folder:
+        _export(Path(folder), loaded, calibration, arguments)
+        for path in sorted(Path(folder).iterdir()):
+            path.rename(arguments.out / path.name)
+    return 0
+
+
+def _export(folder: Path, loaded: Checkpoint, calibration: Calibration, arguments: argparse.Namespace) -> None:
     for form, write, name in (
         ("streaming", export_streaming, arguments.name),
         ("windowed", export_windowed, f"{arguments.name}-windowed"),
     ):
-        path = arguments.out / f"{name}.onnx"
+        path = folder / f"{name}.onnx"
         write(loaded.model, path)
         write_metadata(path, loaded, calibration, form=form, version=arguments.version)
         difference = compare(path, loaded, form)
-        print(f"{path}: {path.stat().st_size / 1e6:.2f} MB, differs from torch by {difference:.1e}", file=sys.stderr)
+        print(
+            f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, differs from torch by {difference:.1e}", file=sys.stderr
+        )
         if not difference <= TOLERANCE:
             raise ExportError(
                 f"{path}: differs from torch by {difference:.2g}, expected at most {TOLERANCE}; do not ship it"
             )
-    return 0
 
 
 def compare(path: Path, loaded: Checkpoint, form: str) -> float:

@@ -1,7 +1,7 @@
 """Augmentation on log-mel batches: speakers, rooms, noise, gain and masks, cheap enough to be new in every epoch.
 
 Mel power is additive for uncorrelated sounds and a room's late reverberation smears it with an exponential decay
-(Lebart et al. 2001), so noise and rooms can be mixed here instead of in the waveform; evaluation does it in the waveform.
+(Lebart et al. 2001), so noise and rooms can be mixed here instead of in the waveform.
 """
 
 from __future__ import annotations

@@ -28,7 +28,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, (module_name, summary) in COMMANDS.items():
         subparser = commands.add_parser(name, help=summary, description=summary)
         if name in arguments[:1]:
-            importlib.import_module(module_name).add_arguments(subparser)
+            try:
+                importlib.import_module(module_name).add_arguments(subparser)
+            except ImportError as error:
+                extra = {"corpus": "corpus", "export": "export"}.get(name, "train")
+                print(f"inherent {name}: {error}: pip install 'inherentd[{extra}]'", file=sys.stderr)
+                return 1
     parsed = parser.parse_args(arguments)
     try:
         return int(importlib.import_module(COMMANDS[parsed.command][0]).run(parsed))

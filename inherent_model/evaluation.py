@@ -13,6 +13,7 @@ from inherentd.inherent_model.architecture import InherentModel
 from inherentd.inherent_model.checkpoint import step_scores
 from inherentd.inherent_model.heads import targets
 from inherentd.inherent_model.manifest import Utterance
+from inherentd.pipeline.frontend import FrontendSpec
 
 TAIL_FRAMES = 24
 """silence after each clip, so that the last sound is scored too (the daemon's engine does the same at the end)"""
@@ -27,12 +28,14 @@ class HeadFigures:
     negatives: int
     auc: float | None
     eer: float | None
+    auc_addressed: float | None = None
+    """of an intent among addressed clips only: which request is it, given that it is one"""
 
 
 @torch.inference_mode()
 def peak_scores(model: InherentModel, clips: Sequence[np.ndarray], batch: int = 64) -> np.ndarray:
     """Return each clip's highest score per head, float32 [clips, heads], in the order of `clips` ([frames, bins])."""
-    silence = float(np.log(1e-6))
+    silence = float(np.log(FrontendSpec().log_floor))
     order = sorted(range(len(clips)), key=lambda index: len(clips[index]))
     peaks = np.zeros((len(clips), len(model.config.heads)), np.float32)
     for start in range(0, len(order), batch):
@@ -61,7 +64,11 @@ def head_figures(heads: Sequence[str], rows: Sequence[Utterance], scores: np.nda
             eer = round(equal_error_rate(labels[:, index], scores[:, index]), 4)
         else:
             auc = eer = None
-        found.append(HeadFigures(head, positives, negatives, auc, eer))
+        among = None
+        requests = labels[:, 0] == 1
+        if index and 0 < labels[requests, index].sum() < requests.sum():
+            among = round(float(roc_auc_score(labels[requests, index], scores[requests, index])), 4)
+        found.append(HeadFigures(head, positives, negatives, auc, eer, among))
     return found
 
 

@@ -6,8 +6,11 @@ the gate ("is this speech meant for the assistant?").
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+
+from inherentd.pipeline.artifact import threshold_key
+
+__all__ = ["GATE", "SHIPPED_HEADS", "targets", "threshold_key"]
 
 GATE = "isInteresting"
 
@@ -26,11 +29,6 @@ SHIPPED_HEADS: tuple[str, ...] = (
     "hasCallingAgentIntent",
     "hasStartTimerIntent",
 )
-
-
-def threshold_key(head: str) -> str:
-    """Return the snake_case key under which a head's threshold is kept: "hasPhotoQuery" -> "has_photo_query"."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", head).lower()
 
 
 def targets(heads: Sequence[str], fired: Sequence[str], *, addressed: bool) -> list[float]:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inherentd.inherent_model.corpus import voices
-from inherentd.inherent_model.corpus.sentences import AMBIGUOUS_INTENTS, INTENT_HEADS, split_of
+from inherentd.inherent_model.corpus.sentences import AMBIGUOUS_INTENTS, INTENT_HEADS
 from inherentd.inherent_model.errors import ModelError
+
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -25,15 +27,14 @@ class Utterance:
     speaker: str
     """engine and voice, e.g. "kokoro:af_sky*0.60+bf_emma*0.40"; "real" where no synthesizer spoke"""
     split: str
-    seconds: float
 
 
 def read_manifests(paths: Iterable[Path]) -> list[Utterance]:
     """Return the utterances of all manifests; those that would leak from evaluation into training are left out.
 
     A manifest is JSON lines with at least `path` and `addressed`. Lines with a `split` (from `inherent corpus`) keep
-    it. Others get one: a pure held-out voice decides it, a blend with a held-out voice is dropped, and speech without a
-    transcript goes by the hash of its path. A training line whose text stands in validation or test is dropped.
+    it. Others get one: a pure held-out voice decides it, a blend with a held-out voice is dropped, and what no known
+    voice speaks is training. A training line whose text stands in validation or test is dropped.
     """
     rows = [row for path in paths for row in _read(path)]
     held_out = {row.text for row in rows if row.text and row.split != "train"}
@@ -59,7 +60,11 @@ def _read(manifest: Path) -> Iterable[Utterance]:
         heads = tuple(row.get("heads", ())) or ((INTENT_HEADS[intent],) if intent in INTENT_HEADS else ())
         voice = row.get("voice", "")
         name, engine = (voice["name"], voice["engine"]) if isinstance(voice, dict) else (voice, "kokoro")
-        split = row.get("split") or _split(name, row["path"])
+        split = row.get("split") or _split(name)
+        if split not in (*SPLITS, None):
+            raise ModelError(f"{manifest}:{number}: split {split!r}; expected one of {', '.join(SPLITS)}")
+        if split == "train" and _split(name) != "train":
+            raise ModelError(f"{manifest}:{number}: {name!r} is a voice of the evaluation; it must not be in training")
         if split is not None:
             voices.refuse_reserved(name)
             yield Utterance(
@@ -70,14 +75,13 @@ def _read(manifest: Path) -> Iterable[Utterance]:
                 source=row.get("source", manifest.parent.name),
                 speaker=f"{engine}:{name}" if name else "real",
                 split=split,
-                seconds=float(row["seconds"]),
             )
 
 
-def _split(voice: str, path: str) -> str | None:
+def _split(voice: str) -> str | None:
     """Return the split of a line that names none, or None when it must be left out."""
     if not voice:
-        return split_of(path)
+        return "train"  # who speaks is unknown, so nothing can be held out
     parts = voices.components(voice)
     for split, names in (("test", voices.KOKORO_TEST), ("validation", voices.KOKORO_VALIDATION)):
         if set(parts) <= set(names):

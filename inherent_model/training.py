@@ -144,6 +144,8 @@ def train(recipe: TrainRecipe, *, steps: int | None = None) -> Path:
     total_steps = steps or recipe.steps
     out = Path(recipe.out)
     out.mkdir(parents=True, exist_ok=True)
+    # An earlier run's checkpoint must not pass for this one's.
+    (out / "best.safetensors").unlink(missing_ok=True)
     spec = FrontendSpec()
     rows = [row for row in utterances(recipe) if row.split != "test"]
     spoken = phoneme_table([row.text for row in rows], out / "phonemes.json")
@@ -154,6 +156,8 @@ def train(recipe: TrainRecipe, *, steps: int | None = None) -> Path:
     prepared = examples(rows, features, recipe.heads, symbols, spoken)
     training = [example for example, row in zip(prepared, rows, strict=True) if row.split == "train"]
     held = [index for index, row in enumerate(rows) if row.split == "validation"]
+    if not held:
+        raise ModelError("no validation clips: give some lines of a manifest `split: validation`")
     maker = BatchMaker(training, Augmenter(AugmentConfig(), spec, _noises(recipe, spec), recipe.seed), spec,
                        step_frames=ModelConfig.step_frames, batch_frames=recipe.batch_frames, seed=recipe.seed)  # fmt: skip
     config = ModelConfig(heads=tuple(recipe.heads), channels=recipe.channels, dilations=tuple(recipe.dilations),
@@ -199,6 +203,10 @@ def train(recipe: TrainRecipe, *, steps: int | None = None) -> Path:
                 checkpoint.save(out / "best.safetensors", average, spec, notes)
         if step == total_steps:
             break
+    if best < 0:
+        raise ModelError(
+            f"{total_steps} steps ended within the {recipe.phoneme_steps} of the phonemes; train for longer"
+        )
     return out / "best.safetensors"
 
 

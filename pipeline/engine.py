@@ -69,6 +69,8 @@ class Engine:
         self.steps = 0
         self.level_dbfs = activity.SILENCE_DBFS
         self.asleep = False
+        self._asleep_from = 0
+        self._broken = False
         self._peaks = np.zeros(len(self.heads), np.float32)
         self._ring = Ring(self.config.ring_samples)
         self._state = self.runtime.initial_state()
@@ -122,14 +124,16 @@ class Engine:
     def finish(self) -> list[Event]:
         """End the stream: hear `flush_samples` of silence after it, then close what is open.
 
-        That silence never gets into an `Audio` event, and no event's position is past the real end.
+        That silence never gets into an `Audio` event, and no event's position is past the real end. A model that
+        broke (`push` raised) is not asked again: what is open is closed.
         """
         if self._end is not None:
             return []
         self._end = self._ring.written
         events: list[Event] = []
-        self._ring.write(np.zeros(self.config.flush_samples + self._span_samples, np.int16))
-        self._run_steps(events)
+        if not self._broken:
+            self._ring.write(np.zeros(self.config.flush_samples + self._span_samples, np.int16))
+            self._run_steps(events)
         self._close("end_of_stream", events)
         return events
 
@@ -173,12 +177,16 @@ class Engine:
         self._quiet_samples += self._step_samples
         if not self.asleep and self._quiet_samples >= self.config.sleep_after_samples and not self.is_open:
             self.asleep = True
+            self._asleep_from = self._next_step
             # Whoever wakes up starts afresh: the state cannot drift over days.
             self._state = self.runtime.initial_state()
         return self.asleep
 
     def _wake(self, events: list[Event]) -> None:
-        """Score the steps just before the loud one, so that a soft beginning of the first word is heard too."""
+        """Hear the steps just before the loud one, so that a soft beginning of the first word is heard too.
+
+        Steps from before it fell asleep were scored then: they only give the model its context back.
+        """
         self.asleep = False
         lookback = self.config.wake_lookback_samples // self._step_samples
         first = max(0, self._next_step - lookback)
@@ -188,13 +196,20 @@ class Engine:
         stop = (self._next_step - 1) * self._step_samples + self._span_samples
         samples = self._ring.read(start, stop)
         mel = log_mel(self.spec, samples.astype(np.float32) / np.float32(32768))
+        hops = activity.levels_dbfs(samples, self.spec.hop_samples)
         frames = self.runtime.step_frames
         for index in range(self._next_step - first):
-            piece = mel[None, index * frames : (index + 1) * frames]
-            self._score(first + index, piece, activity.SILENCE_DBFS, events)
+            span = slice(index * frames, (index + 1) * frames)
+            if first + index >= self._asleep_from:
+                self._score(first + index, mel[None, span], float(hops[span].max()), events)
+            else:
+                _, self._state = self.runtime.step(mel[None, span], self._state)
 
     def _score(self, step: int, mel: NDArray[np.float32], level_dbfs: float, events: list[Event]) -> None:
         scores, self._state = self.runtime.step(mel, self._state)
+        if not np.isfinite(scores).all():
+            self._broken = True
+            raise PipelineError(f"scores at step {step}: got {scores}, expected finite numbers: the model is broken")
         self.steps += 1
         self._peaks = np.maximum(self._peaks, scores)
         at_sample = step * self._step_samples + self._span_samples

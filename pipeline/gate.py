@@ -116,7 +116,8 @@ def step(
         raise PipelineError(f"scores at sample {at_sample}: got {scores}, expected finite numbers: the model is broken")
     kept = max(config.smoothing_steps, config.lookback_steps)
     recent = (*state.recent[-(kept - 1) :], scores) if kept > 1 else (scores,)
-    smoothed = float(np.mean([past[0] for past in recent[-config.smoothing_steps :]]))
+    # Over the whole number of steps, also when there were fewer yet: one step alone must not open a smoothed gate.
+    smoothed = float(sum(past[0] for past in recent[-config.smoothing_steps :])) / config.smoothing_steps
     state = dataclasses.replace(state, recent=recent)
     if state.opened_at is not None:
         return _step_open(config, state, scores, smoothed, active=active, at_sample=at_sample)

@@ -14,8 +14,7 @@ from inherentd.daemon.demo.clips import Clip
 from inherentd.daemon.sources.decoding import read_whole
 
 SAMPLE_RATE_HZ = 16_000
-QUIET_SAMPLES = 19_200  # 1.2 s
-AFTER_SAMPLES = 48_000  # 3 s at the end, so that the last utterance closes by itself
+QUIET_SAMPLES = 51_200  # 3.2 s: over gate.hold_ms, so that no utterance reaches into the next clip
 ROOM_LEVEL = 10.0  # rms of int16: about -70 dBFS
 
 
@@ -39,7 +38,7 @@ def concatenate(clips: Sequence[Clip]) -> tuple[NDArray[np.int16], list[Span]]:
         spans.append(Span(clip, position, position + len(pcm)))
         pieces += [pcm, _room(random, QUIET_SAMPLES)]
         position += len(pcm) + QUIET_SAMPLES
-    return np.concatenate([*pieces, _room(random, AFTER_SAMPLES - QUIET_SAMPLES)]), spans
+    return np.concatenate(pieces), spans
 
 
 def write_wav(path: Path, pcm: NDArray[np.int16]) -> None:

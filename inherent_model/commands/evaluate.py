@@ -89,12 +89,16 @@ def _gate_by_group(heads: tuple[str, ...], rows: list[Utterance], scores: np.nda
 def _table(report: dict[str, Any]) -> str:
     far = report["far_from_training"]
     lines = [f"{report['clips']} clips, {report['sentences']} sentences, {len(report['voices'])} voices"]
-    lines += [f"{'head':40} {'with':>5} {'without':>7} {'AUC':>6} {'EER':>6}", *map(_line, report["heads"])]
+    lines += [
+        f"{'head':40} {'with':>5} {'without':>7} {'AUC':>6} {'EER':>6} {'among requests':>15}",
+        *map(_line, report["heads"]),
+    ]
     lines += [_line({**figures, "head": name}) for name, figures in report["gate_by_group"].items()]
     lines += [f"of these {far['clips']} clips, {far['sentences']} sentences, far from any training sentence:"]
     return "\n".join([*lines, *map(_line, far["heads"])])
 
 
 def _line(row: dict[str, Any]) -> str:
-    auc, eer = (f"{row[key]:.3f}" if row[key] is not None else "-" for key in ("auc", "eer"))
-    return f"{row['head']:40} {row['positives']:>5} {row['negatives']:>7} {auc:>6} {eer:>6}"
+    keys = ("auc", "eer", "auc_addressed")
+    auc, eer, among = (f"{row[key]:.3f}" if row[key] is not None else "-" for key in keys)
+    return f"{row['head']:40} {row['positives']:>5} {row['negatives']:>7} {auc:>6} {eer:>6} {among:>15}"

@@ -19,14 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gate-budget",
         type=float,
-        default=0.1,
+        default=0.2,
         help="share of unaddressed clips that may open it (default %(default)s)",
     )
     parser.add_argument(
         "--intent-budget",
         type=float,
-        default=0.02,
-        help="share of clips without an intent that may fire it (%(default)s)",
+        default=0.05,
+        help="share of other requests that may fire it (%(default)s)",
     )
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
 

@@ -49,7 +49,7 @@ def open_runtime(model: Path, backend: str = "auto", delegate: str = "auto") -> 
     Raises PipelineError when the backend or delegate is not there (with what to install), when the artifact does not
     fit, or when the golden mel scores differently from what the metadata says by more than `GOLDEN_TOLERANCE`.
     """
-    chosen = "onnx" if backend == "auto" else backend
+    chosen = "onnx" if backend == "auto" else backend  # the only one of this version
     if chosen in COMING:
         raise PipelineError(
             f"backend {chosen!r} is not part of this version yet (it will need: {COMING[chosen]}); use --backend onnx"
@@ -67,6 +67,7 @@ def open_runtime(model: Path, backend: str = "auto", delegate: str = "auto") -> 
     except ImportError as error:
         raise PipelineError(f"backend {chosen!r} cannot be loaded ({error}): pip install onnxruntime") from error
     runtime: Runtime = module.open_model(model, metadata)
+    _check_outputs(model, runtime)
     _check_golden(model, runtime)
     return runtime
 
@@ -81,6 +82,19 @@ def peak_scores(runtime: Runtime, mel: Array) -> Array:
     return peaks
 
 
+def _check_outputs(model: Path, runtime: Runtime) -> None:
+    """Run one step, so that a model that does not fit is refused here and not in the middle of a stream."""
+    bins = (runtime.metadata.frontend or FrontendSpec()).mel_bins
+    heads = len(runtime.metadata.head_order)
+    try:
+        scores, _ = runtime.step(np.zeros((1, runtime.step_frames, bins), np.float32), runtime.initial_state())
+    except Exception as error:  # each runtime has exceptions of its own for a tensor that does not fit
+        reason = str(error).splitlines()[0]
+        raise PipelineError(f"model {model}: cannot score [1, {runtime.step_frames}, {bins}] ({reason})") from error
+    if scores.shape != (heads,) or not ((scores >= 0) & (scores <= 1)).all():
+        raise PipelineError(f"model {model}: scored {scores.tolist()}, expected {heads} numbers in [0, 1]")
+
+
 def _check_golden(model: Path, runtime: Runtime) -> None:
     golden = runtime.metadata.golden
     if golden is None:
@@ -89,5 +103,5 @@ def _check_golden(model: Path, runtime: Runtime) -> None:
     if not difference <= GOLDEN_TOLERANCE:
         raise PipelineError(
             f"model {model}: scores its golden mel {difference:.2g} off, expected at most {GOLDEN_TOLERANCE}; "
-            "this runtime does not compute what was trained: report it with `inherentd bench --json`"
+            "this runtime does not compute what was trained: use another version of it, or export the model again"
         )

@@ -126,10 +126,14 @@ def test_manifests_leak_nothing(tmp_path: Path) -> None:
     assert "c" not in rows  # half of it is a test voice
     assert rows["d"].heads == ("hasStartTimerIntent",)
     assert "e" not in rows
-    assert rows["f"].speaker == "real"
+    assert (rows["f"].speaker, rows["f"].split) == ("real", "train")
     path.write_text('{"path": 1')
     with pytest.raises(ModelError, match=r"manifest\.jsonl:1"):
         read_manifests([path])
+    for wrong, message in (({"split": "dev"}, "split 'dev'"), ({"split": "train"}, "voice of the evaluation")):
+        path.write_text(json.dumps({**lines[0], **wrong}))
+        with pytest.raises(ModelError, match=message):
+            read_manifests([path])
     path.write_text(json.dumps({**lines[0], "voice": "am_onyx"}))
     with pytest.raises(ModelError, match="reserved"):
         read_manifests([path])

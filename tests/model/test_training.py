@@ -116,9 +116,9 @@ def test_targets_rise_in_the_phrase_and_are_certain_around_its_end() -> None:
 
 
 def test_sentences_near_a_training_sentence_are_left_out_of_the_strict_figures() -> None:
-    training_rows = [training.Utterance("", "set a timer for ten minutes", (), True, "", "", "train", 1)]
+    training_rows = [training.Utterance("", "set a timer for ten minutes", (), True, "", "", "train")]
     texts = ["set a timer for nine minutes", "wake me at seven", ""]
-    rows = [training.Utterance("", text, (), True, "", "", "test", 1) for text in texts]
+    rows = [training.Utterance("", text, (), True, "", "", "test") for text in texts]
     assert far_from_training(rows, training_rows) == [1]
 
 
@@ -126,7 +126,7 @@ def test_equal_error_rate_and_calibration() -> None:
     labels = np.array([0, 0, 0, 0, 1, 1, 1, 1])
     assert equal_error_rate(labels, np.array([0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9])) == 0
     assert equal_error_rate(labels, np.array([0.1, 0.2, 0.3, 0.7, 0.6, 0.65, 0.8, 0.9])) == pytest.approx(0.25)
-    rows = [training.Utterance("", "", (), index < 50, "", "", "validation", 1) for index in range(150)]
+    rows = [training.Utterance("", "", (), index < 50, "", "", "validation") for index in range(150)]
     scores = np.linspace(1, 0, 150, dtype=np.float32)[:, None]
     found = calibrate(("isInteresting",), rows, scores, gate_budget=0.1, intent_budget=0.1, manifest="m")
     share = (scores[50:] >= found.thresholds[0]).mean()

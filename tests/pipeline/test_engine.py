@@ -55,6 +55,7 @@ def test_the_future_never_changes_the_past(runtime: Runtime) -> None:
     changed[cut:] = bursts(4, 6)
     engine = Engine(CONFIG, runtime)
     past = [comparable(_until(engine, stream, cut)) for stream in (samples, changed)]
+    assert past[0]
     assert past[0] == past[1]
     assert comparable(run(engine, samples)) != comparable(run(engine, changed))
 
@@ -82,8 +83,13 @@ def test_a_thousand_utterances_keep_every_sample() -> None:
                 refractory_samples=int(rng.integers(0, 4_000)),
             ),
             audio_chunk_samples=int(rng.integers(1, 4_000)),
-            sleep_below_dbfs=None,
+            sleep_below_dbfs=None if rng.random() < 0.5 else -30.0,
+            sleep_after_samples=int(rng.integers(640, 20_000)),
+            wake_lookback_samples=int(rng.integers(0, 20_000)),
         )
+        # Loud and quiet stretches, so that it falls asleep and wakes between the utterances.
+        loud = np.repeat(rng.random(len(samples) // 8000 + 1) < 0.6, 8000)[: len(samples)]
+        samples = np.where(loud, samples, samples // 4096).astype(np.int16)
         events = run(Engine(config, ScriptedRuntime(script)), samples, rng.integers(1, 4_000, 40).tolist())
         opened = [event for event in events if isinstance(event, GateOpened)]
         closed = {event.utterance: event for event in events if isinstance(event, GateClosed)}
@@ -152,6 +158,25 @@ def test_the_first_word_after_silence_is_scored_from_before_its_onset(runtime: R
     engine.push(bursts_of(0.3, 3_200))
     assert trace[0] <= 160_000 - CONFIG.wake_lookback_samples + 2 * 640
     assert np.diff(trace).tolist() == [640] * (len(trace) - 1)
+
+
+@pytest.mark.parametrize("pause_samples", range(28_000, 44_000, 1_300))
+def test_no_step_is_scored_twice_around_a_pause(runtime: Runtime, pause_samples: int) -> None:
+    trace: list[int] = []
+    engine = Engine(CONFIG, runtime, listener=lambda at, _: trace.append(at))
+    engine.push(np.concatenate([bursts_of(0.3, 9_000), np.zeros(pause_samples, np.int16), bursts_of(0.3, 9_000)]))
+    assert (np.diff(trace) > 0).all()
+
+
+def test_a_model_that_breaks_is_told_and_what_is_open_is_closed() -> None:
+    script = np.full((60, 3), 0.9, np.float32)
+    script[40:] = np.nan
+    engine = Engine(CONFIG, ScriptedRuntime(script))
+    events = engine.push(np.full(16_000, 1000, np.int16))
+    with pytest.raises(PipelineError, match="the model is broken"):
+        engine.push(np.full(16_000, 1000, np.int16))
+    assert any(isinstance(event, GateOpened) for event in events)
+    assert isinstance(engine.finish()[-1], GateClosed)
 
 
 def test_an_utterance_open_in_silence_is_not_slept_through() -> None:

@@ -79,6 +79,7 @@ def test_smoothing_wants_more_than_one_step() -> None:
     config = dataclasses.replace(CONFIG, smoothing_steps=3)
     assert openings(drive([0.0, 0.0, 0.9, 0.0, 0.0], config=config)) == []
     assert openings(drive([0.0, 0.0, 0.7, 0.7, 0.7], config=config)) == [4]
+    assert openings(drive([0.9, 0.8, 0.8], config=config)) == [2]
 
 
 def test_intents_come_early_once_and_final_at_the_close() -> None:

@@ -63,6 +63,19 @@ def test_a_wrong_golden_is_refused(tmp_path: Path) -> None:
         open_runtime(path)
 
 
+def test_a_model_with_other_outputs_than_its_metadata_is_refused(tmp_path: Path) -> None:
+    path = tiny_model.build(tmp_path)
+    thresholds = {"is_interesting": 0.5, "has_photo_query": 0.5}
+    tiny_model.write_metadata(
+        path, "streaming", head_order=list(tiny_model.HEADS[:2]), golden=None, default_thresholds=thresholds
+    )
+    with pytest.raises(PipelineError, match="expected 2 numbers"):
+        open_runtime(path)
+    tiny_model.write_metadata(path, "streaming", states=[{"name": "smooth", "shape": [1, 7], "initial_value": 0}])
+    with pytest.raises(PipelineError, match="cannot score"):
+        open_runtime(path)
+
+
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     path = tiny_model.build(tmp_path)
     path.write_bytes(path.read_bytes()[:-10])
