@@ -54,7 +54,7 @@ def peak_scores(model: InherentModel, clips: Sequence[np.ndarray], batch: int = 
 
 def head_figures(heads: Sequence[str], rows: Sequence[Utterance], scores: np.ndarray) -> list[HeadFigures]:
     """Return the figures of each head over clips with peak scores [clips, heads]."""
-    labels = np.array([targets(heads, row.heads, addressed=row.addressed) for row in rows])
+    labels = np.array([targets(heads, row.heads, addressed=row.addressed) for row in rows]).reshape(-1, len(heads))
     found = []
     for index, head in enumerate(heads):
         positives = int(labels[:, index].sum())

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from inherentd.inherent_model import checkpoint
+from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.evaluation import HeadFigures, head_figures, peak_scores
 from inherentd.inherent_model.features import extract
 from inherentd.inherent_model.manifest import Utterance
@@ -34,6 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = load_recipe(arguments.config)
     every = utterances(recipe)
     rows = [row for row in every if row.split == "test"]
+    if not rows:
+        raise ModelError(f"{arguments.config}: no test clips; give some lines of a manifest `split: test`")
     far = far_from_training(rows, [row for row in every if row.split == "train"])
     features = extract([row.path for row in rows], loaded.frontend, Path(recipe.out) / "cache")
     scores = peak_scores(loaded.model, [features.clip(index) for index in range(len(rows))])

@@ -50,7 +50,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "recipe.yaml"
     path.write_text(
         f"heads: [{', '.join(HEADS)}]\nmanifests: [{folder}/manifest.jsonl]\nout: {folder}/run\nchannels: 32\n"
-        "dilations: [1, 2]\nphoneme_blocks: 1\nsteps: 160\nphoneme_steps: 2\naverage_decay: 0.95\nbatch_frames: 1500\nvalidate_every: 80\n"
+        "dilations: [1, 2]\nphoneme_blocks: 1\nsteps: 400\nlearning_rate: 0.005\nphoneme_steps: 2\naverage_decay: 0.95\nbatch_frames: 1500\nvalidate_every: 100\n"
     )
     return path
 
