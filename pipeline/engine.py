@@ -160,7 +160,7 @@ class Engine:
             if self._rest(level):
                 continue
             if mel is None:
-                mel = log_mel(self.spec, samples.astype(np.float32) / np.float32(32768))
+                mel = self._mel(samples)
             if self.asleep:
                 self._wake(events)
             frames = mel[None, index * self.runtime.step_frames : (index + 1) * self.runtime.step_frames]
@@ -195,7 +195,7 @@ class Engine:
         start = first * self._step_samples
         stop = (self._next_step - 1) * self._step_samples + self._span_samples
         samples = self._ring.read(start, stop)
-        mel = log_mel(self.spec, samples.astype(np.float32) / np.float32(32768))
+        mel = self._mel(samples)
         hops = activity.levels_dbfs(samples, self.spec.hop_samples)
         frames = self.runtime.step_frames
         for index in range(self._next_step - first):
@@ -206,19 +206,18 @@ class Engine:
                 _, self._state = self.runtime.step(mel[None, span], self._state)
 
     def _score(self, step: int, mel: NDArray[np.float32], level_dbfs: float, events: list[Event]) -> None:
+        self._broken = True  # unless this step goes through: what raises now would raise again
         scores, self._state = self.runtime.step(mel, self._state)
-        if not np.isfinite(scores).all():
-            self._broken = True
-            raise PipelineError(f"scores at step {step}: got {scores}, expected finite numbers: the model is broken")
-        self.steps += 1
-        self._peaks = np.maximum(self._peaks, scores)
         at_sample = step * self._step_samples + self._span_samples
         if self._end is not None:
             at_sample = min(at_sample, self._end)
-        if self.listener is not None:
-            self.listener(at_sample, scores)
         self._activity, active = activity.step(self.config.activity, self._activity, level_dbfs)
         self._gate, transitions = gate.step(self.config.gate, self._gate, scores, active=active, at_sample=at_sample)
+        self._broken = False
+        self.steps += 1
+        self._peaks = np.maximum(self._peaks, scores)
+        if self.listener is not None:
+            self.listener(at_sample, scores)
         self._tell(transitions, at_sample, events)
         if self.is_open and at_sample - self._audio_from >= self.config.audio_chunk_samples:
             self._send_audio(at_sample, events, last=False)
@@ -259,6 +258,9 @@ class Engine:
             at_sample = self._end
         self._gate, transitions = gate.close(self.config.gate, self._gate, reason, at_sample)
         self._tell(transitions, at_sample, events)
+
+    def _mel(self, samples: Pcm) -> NDArray[np.float32]:
+        return log_mel(self.spec, samples.astype(np.float32) / np.float32(32768))
 
     def _named(self, scores: NDArray[np.float32]) -> dict[str, float]:
         return dict(zip(self.heads, map(float, scores), strict=True))

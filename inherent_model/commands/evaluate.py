@@ -12,12 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from inherentd.inherent_model import checkpoint
-from inherentd.inherent_model.errors import ModelError
-from inherentd.inherent_model.evaluation import HeadFigures, head_figures, peak_scores
-from inherentd.inherent_model.features import extract
+from inherentd.inherent_model.commands.scored import score_split
+from inherentd.inherent_model.evaluation import HeadFigures, head_figures
 from inherentd.inherent_model.manifest import Utterance
-from inherentd.inherent_model.training import load_recipe, utterances
 
 NEAR_OVERLAP = 0.6
 
@@ -31,18 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print gate and intent figures, overall and by engine."""
-    loaded = checkpoint.load(arguments.checkpoint)
-    recipe = load_recipe(arguments.config)
-    every = utterances(recipe)
-    rows = [row for row in every if row.split == "test"]
-    if not rows:
-        raise ModelError(f"{arguments.config}: no test clips; give some lines of a manifest `split: test`")
-    far = far_from_training(rows, [row for row in every if row.split == "train"])
-    features = extract([row.path for row in rows], loaded.frontend, Path(recipe.out) / "cache")
-    scores = peak_scores(loaded.model, [features.clip(index) for index in range(len(rows))])
-    heads = loaded.model.config.heads
+    scored = score_split(arguments.checkpoint, arguments.config, "test")
+    rows, scores, heads = scored.rows, scored.scores, scored.checkpoint.model.config.heads
+    far = far_from_training(rows, scored.training)
     report = {
-        "training_hash": loaded.training_hash,
+        "training_hash": scored.checkpoint.training_hash,
         "clips": len(rows),
         "sentences": len({row.text for row in rows if row.text}),
         "voices": sorted({row.speaker for row in rows}),

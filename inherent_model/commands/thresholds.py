@@ -6,10 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from inherentd.inherent_model import checkpoint, thresholds
-from inherentd.inherent_model.evaluation import peak_scores
-from inherentd.inherent_model.features import extract
-from inherentd.inherent_model.training import load_recipe, utterances
+from inherentd.inherent_model import thresholds
+from inherentd.inherent_model.commands.scored import score_split
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,13 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Calibrate, write and print the thresholds."""
-    loaded = checkpoint.load(arguments.checkpoint)
-    recipe = load_recipe(arguments.config)
-    rows = [row for row in utterances(recipe) if row.split == "validation"]
-    features = extract([row.path for row in rows], loaded.frontend, Path(recipe.out) / "cache")
-    scores = peak_scores(loaded.model, [features.clip(index) for index in range(len(rows))])
-    heads = loaded.model.config.heads
-    found = thresholds.calibrate(heads, rows, scores, gate_budget=arguments.gate_budget,
+    scored = score_split(arguments.checkpoint, arguments.config, "validation")
+    heads = scored.checkpoint.model.config.heads
+    found = thresholds.calibrate(heads, scored.rows, scored.scores, gate_budget=arguments.gate_budget,
                                  intent_budget=arguments.intent_budget, manifest=str(arguments.config))  # fmt: skip
     thresholds.save(arguments.out, found, heads)
     for head, threshold in zip(heads, found.thresholds, strict=True):
