@@ -1,28 +1,69 @@
-"""`inherent corpus build`: make the clips and the manifest of a recipe."""
+"""`inherent corpus build`, `fetch` and `convert`: make the clips of a recipe, get public corpora, make them ours."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from pathlib import Path
 
-from inherentd.inherent_model.corpus.build import build, load_recipe
+from inherentd.inherent_model.errors import ModelError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `inherent corpus`."""
-    parser.add_argument("action", choices=["build"], help="build: make every clip that is not there yet")
-    parser.add_argument("--config", type=Path, required=True, help="corpus recipe, e.g. configs/corpus/first.yaml")
-    parser.add_argument(
-        "--engines", nargs="+", help="make the clips of these engines only, e.g. --engines flite espeak"
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    build = actions.add_parser("build", help="make every clip of a recipe that is not there yet")
+    build.add_argument("--config", type=Path, required=True, help="corpus recipe, e.g. configs/corpus/first.yaml")
+    build.add_argument("--engines", nargs="+", help="make the clips of these engines only, e.g. --engines flite espeak")
+    build.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+
+    fetch = actions.add_parser("fetch", help="get a public corpus by name")
+    fetch.add_argument("name", nargs="?", help="e.g. slurp, massive, librispeech, musan; --list names them all")
+    fetch.add_argument("--out", type=Path, help="folder (default: corpora/NAME)")
+    fetch.add_argument("--groups", nargs="+", default=[], metavar="GROUP", help='parts of the corpus, or "all"')
+    fetch.add_argument("--only", nargs="+", default=[], metavar="FILE", help="these files only")
+    fetch.add_argument("--jobs", type=_positive, default=4, help="files at a time (default: 4)")
+    fetch.add_argument("--unpack", action="store_true", help="unpack archives, each into a folder of its name")
+    fetch.add_argument("--replace", action="store_true", help="throw away another version; trust changed files anew")
+    fetch.add_argument("--catalogue", type=Path, metavar="FILE", help="your own catalogue file (docs/corpora.md)")
+    fetch.add_argument("--check", action="store_true", help="verify what is there, fetch nothing")
+    fetch.add_argument("--list", action="store_true", help="list the corpora, or the files of one")
+
+    convert = actions.add_parser("convert", help="turn a fetched corpus into what recipes read")
+    convert.add_argument("name", help="slurp, massive, clinc150, librispeech, musan or speech_commands")
+    convert.add_argument("folder", type=Path, help="where it was fetched and unpacked, e.g. corpora/slurp")
+    convert.add_argument(
+        "--out", type=Path, required=True, help="X.tsv: sentences; X.jsonl: recordings; else a folder of noise"
     )
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Run one action and return its exit code."""
+    if arguments.action == "build":
+        return _build(arguments)
+    try:
+        module = importlib.import_module(f"inherentd.inherent_model.commands.{arguments.action}")
+    except ImportError as error:
+        raise ModelError(f"{error}: pip install 'inherentd[corpus]'") from error
+    return int(module.run(arguments))
+
+
+def _build(arguments: argparse.Namespace) -> int:
     """Build the corpus and print how many clips of each split and engine there are."""
+    try:
+        from inherentd.inherent_model.corpus.build import build, load_recipe
+    except ImportError as error:
+        raise ModelError(f"{error}: pip install 'inherentd[corpus]'") from error
     counts = build(load_recipe(arguments.config), workers=arguments.workers, engines=arguments.engines)
     for name, count in sorted(counts.items()):
         print(f"{name}: {count} clips", file=sys.stderr)
     return 0
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a number of files at a time: 1 or more")
+    return value
