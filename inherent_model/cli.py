@@ -12,6 +12,7 @@ from inherentd.inherent_model.errors import ModelError
 # Each module has `add_arguments(parser)` and `run(arguments) -> int`; it is imported only when its command is named,
 # so that `inherent --help` needs neither torch nor a synthesizer.
 COMMANDS = {
+    "labels": ("inherentd.inherent_model.commands.labels", "check and split a CSV of your own recordings"),
     "corpus": ("inherentd.inherent_model.commands.corpus", "make labelled speech from sentences and synthesizers"),
     "train": ("inherentd.inherent_model.commands.train", "train a model from a recipe"),
     "eval": ("inherentd.inherent_model.commands.evaluate", "measure a checkpoint on voices and sentences it never met"),

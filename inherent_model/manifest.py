@@ -12,6 +12,8 @@ from inherentd.inherent_model.corpus.sentences import AMBIGUOUS_INTENTS, INTENT_
 from inherentd.inherent_model.errors import ModelError
 
 SPLITS = ("train", "validation", "test")
+REAL = "real"
+"""the engine of a voice that no synthesizer made"""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Utterance:
     source: str
     """grammar file or corpus: where the sentence comes from"""
     speaker: str
-    """engine and voice, e.g. "kokoro:af_sky*0.60+bf_emma*0.40"; "real" where no synthesizer spoke"""
+    """engine and voice, e.g. "kokoro:af_sky*0.60+bf_emma*0.40"; "real:anna" where a person spoke, "real" unnamed"""
     split: str
 
 
@@ -34,11 +36,14 @@ def read_manifests(paths: Iterable[Path]) -> list[Utterance]:
 
     A manifest is JSON lines with at least `path` and `addressed`. Lines with a `split` (from `inherent corpus`) keep
     it. Others get one: a pure held-out voice decides it, a blend with a held-out voice is dropped, and what no known
-    voice speaks is training. A training line whose text stands in validation or test is dropped.
+    voice speaks is training. A training line whose text stands in validation or test is dropped, unless a named person
+    said it: people who record read the same prompts, and all of training would go.
     """
     rows = [row for path in paths for row in _read(path)]
     held_out = {row.text for row in rows if row.text and row.split != "train"}
-    return [row for row in rows if row.split != "train" or row.text not in held_out]
+    return [
+        row for row in rows if row.split != "train" or row.text not in held_out or row.speaker.startswith(f"{REAL}:")
+    ]
 
 
 def _read(manifest: Path) -> Iterable[Utterance]:
@@ -60,20 +65,23 @@ def _read(manifest: Path) -> Iterable[Utterance]:
         heads = tuple(row.get("heads", ())) or ((INTENT_HEADS[intent],) if intent in INTENT_HEADS else ())
         voice = row.get("voice", "")
         name, engine = (voice["name"], voice["engine"]) if isinstance(voice, dict) else (voice, "kokoro")
-        split = row.get("split") or _split(name)
+        # Only a synthesizer's voice can be one that is held out or reserved; a person may well be called Joe.
+        held_out = "train" if engine == REAL else _split(name)
+        split = row.get("split") or held_out
         if split not in (*SPLITS, None):
             raise ModelError(f"{manifest}:{number}: split {split!r}; expected one of {', '.join(SPLITS)}")
-        if split == "train" and _split(name) != "train":
+        if split == "train" and held_out != "train":
             raise ModelError(f"{manifest}:{number}: {name!r} is a voice of the evaluation; it must not be in training")
         if split is not None:
-            voices.refuse_reserved(name)
+            if engine != REAL:
+                voices.refuse_reserved(name)
             yield Utterance(
                 path=path,
                 text=row.get("text", ""),
                 heads=heads,
                 addressed=addressed,
                 source=row.get("source", manifest.parent.name),
-                speaker=f"{engine}:{name}" if name else "real",
+                speaker=f"{engine}:{name}" if name else REAL,
                 split=split,
             )
 
