@@ -13,6 +13,10 @@ from inherentd.inherent_model.errors import ModelError
 # so that `inherent --help` needs neither torch nor a synthesizer.
 COMMANDS = {
     "labels": ("inherentd.inherent_model.commands.labels", "check and split a CSV of your own recordings"),
+    "fixtures": (
+        "inherentd.inherent_model.commands.fixtures",
+        "speak sentences, label them, and score them with a model",
+    ),
     "corpus": ("inherentd.inherent_model.commands.corpus", "make labelled speech from sentences and synthesizers"),
     "train": ("inherentd.inherent_model.commands.train", "train a model from a recipe"),
     "eval": ("inherentd.inherent_model.commands.evaluate", "measure a checkpoint on voices and sentences it never met"),

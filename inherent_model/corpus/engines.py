@@ -20,6 +20,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from inherentd.inherent_model.corpus.say import say
 from inherentd.inherent_model.corpus.voices import Voice, refuse_reserved
 from inherentd.inherent_model.errors import ModelError
 
@@ -141,7 +142,9 @@ def _festival(text: str, voice: Voice) -> tuple[np.ndarray, int]:
 
 def _espeak(text: str, voice: Voice) -> tuple[np.ndarray, int]:
     words_per_minute = str(round(165 * voice.speed))
-    return _from_program("espeak-ng", ["espeak-ng", "-v", voice.name, "-s", words_per_minute, "-w", "{out}", text])
+    return _from_program(
+        "espeak-ng", ["espeak-ng", "-v", voice.name, "-s", words_per_minute, "-w", "{out}", "--", text]
+    )
 
 
 _ENGINES: dict[str, Callable[[str, Voice], tuple[np.ndarray, int]]] = {
@@ -150,6 +153,7 @@ _ENGINES: dict[str, Callable[[str, Voice], tuple[np.ndarray, int]]] = {
     "flite": _flite,
     "festival": _festival,
     "espeak": _espeak,
+    "say": say,
 }
 
 
