@@ -22,6 +22,7 @@ COMMANDS = {
     "eval": ("inherentd.inherent_model.commands.evaluate", "measure a checkpoint on voices and sentences it never met"),
     "thresholds": ("inherentd.inherent_model.commands.thresholds", "calibrate a threshold per head on validation data"),
     "export": ("inherentd.export.command", "write a checkpoint as ONNX with its metadata, and check that they agree"),
+    "build": ("inherentd.export.build", "go from a CSV of your own recordings to calibrated artifacts"),
 }
 
 
@@ -36,7 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             try:
                 importlib.import_module(module_name).add_arguments(subparser)
             except ImportError as error:
-                extra = {"corpus": "corpus", "export": "export"}.get(name, "train")
+                extra = {"corpus": "corpus", "fixtures": "corpus", "export": "export", "build": "export"}.get(
+                    name, "train"
+                )
                 print(f"inherent {name}: {error}: pip install 'inherentd[{extra}]'", file=sys.stderr)
                 return 1
     parsed = parser.parse_args(arguments)
