@@ -10,7 +10,7 @@ import numpy as np
 from inherentd.inherent_model import checkpoint
 from inherentd.inherent_model.checkpoint import Checkpoint
 from inherentd.inherent_model.errors import ModelError
-from inherentd.inherent_model.evaluation import peak_scores
+from inherentd.inherent_model.evaluation import Padding, peak_scores
 from inherentd.inherent_model.features import extract
 from inherentd.inherent_model.manifest import Utterance
 from inherentd.inherent_model.training import load_recipe, utterances
@@ -26,7 +26,7 @@ class Scored:
     training: list[Utterance]
 
 
-def score_split(weights: Path, config: Path, split: str) -> Scored:
+def score_split(weights: Path, config: Path, split: str, padding: Padding = "dynamic") -> Scored:
     """Return the scores of a checkpoint over a split of a training recipe; ModelError when the split has no clip."""
     loaded = checkpoint.load(weights)
     recipe = load_recipe(config)
@@ -35,5 +35,5 @@ def score_split(weights: Path, config: Path, split: str) -> Scored:
     if not rows:
         raise ModelError(f"{config}: no {split} clips; give some lines of a manifest `split: {split}`")
     features = extract([row.path for row in rows], loaded.frontend, Path(recipe.out) / "cache")
-    scores = peak_scores(loaded.model, [features.clip(index) for index in range(len(rows))])
+    scores = peak_scores(loaded.model, [features.clip(index) for index in range(len(rows))], padding=padding)
     return Scored(loaded, rows, scores, [row for row in every if row.split == "train"])
