@@ -20,6 +20,8 @@ COMMANDS = {
     "corpus": ("inherentd.inherent_model.commands.corpus", "make labelled speech from sentences and synthesizers"),
     "train": ("inherentd.inherent_model.commands.train", "train a model from a recipe"),
     "eval": ("inherentd.inherent_model.commands.evaluate", "measure a checkpoint on voices and sentences it never met"),
+    "eval-events": ("inherentd.inherent_model.commands.events", "measure an artifact's gate and delays on long streams"),
+    "eval-state": ("inherentd.inherent_model.commands.state", "run a day of sound through an artifact: does it drift?"),
     "thresholds": ("inherentd.inherent_model.commands.thresholds", "calibrate a threshold per head on validation data"),
     "export": ("inherentd.export.command", "write a checkpoint as ONNX with its metadata, and check that they agree"),
     "build": ("inherentd.export.build", "go from a CSV of your own recordings to calibrated artifacts"),
