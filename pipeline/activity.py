@@ -19,8 +19,8 @@ class ActivityConfig:
 
     margin_db: float = 9.0
     lowest_dbfs: float = -58.0
-    rise_db_per_step: float = 0.08
-    """how fast the floor follows a louder room: 2 dB a second at 40 ms steps. Falls are followed at once."""
+    rise_db_per_s: float = 2.0
+    """how fast the floor follows a louder room. Falls are followed at once."""
 
     @property
     def lowest_floor_dbfs(self) -> float:
@@ -40,9 +40,9 @@ def initial_state(config: ActivityConfig) -> ActivityState:
     return ActivityState(config.lowest_floor_dbfs)
 
 
-def step(config: ActivityConfig, state: ActivityState, level_dbfs: float) -> tuple[ActivityState, bool]:
-    """Return the next state and whether this step is active (speech or other sound over the floor)."""
-    floor = max(min(level_dbfs, state.floor_dbfs + config.rise_db_per_step), config.lowest_floor_dbfs)
+def step(config: ActivityConfig, state: ActivityState, level_dbfs: float, seconds: float) -> tuple[ActivityState, bool]:
+    """Return the next state and whether this step of `seconds` is active (speech or other sound over the floor)."""
+    floor = max(min(level_dbfs, state.floor_dbfs + config.rise_db_per_s * seconds), config.lowest_floor_dbfs)
     return ActivityState(floor), level_dbfs > floor + config.margin_db
 
 

@@ -211,7 +211,8 @@ class Engine:
         at_sample = step * self._step_samples + self._span_samples
         if self._end is not None:
             at_sample = min(at_sample, self._end)
-        self._activity, active = activity.step(self.config.activity, self._activity, level_dbfs)
+        seconds = self._step_samples / self.spec.sample_rate_hz
+        self._activity, active = activity.step(self.config.activity, self._activity, level_dbfs, seconds)
         self._gate, transitions = gate.step(self.config.gate, self._gate, scores, active=active, at_sample=at_sample)
         self._broken = False
         self.steps += 1

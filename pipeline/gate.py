@@ -38,8 +38,8 @@ class GateConfig:
     refractory_samples: int = 4_800
     max_length_samples: int = 240_000
     preroll_samples: int = 16_000
-    lookback_steps: int = 12
-    """scores of so many steps before the opening count for the intents: the word may come before the certainty"""
+    lookback_samples: int = 7_680
+    """scores of so long before the opening count for the intents: the word may come before the certainty"""
 
     def __post_init__(self) -> None:
         """Refuse thresholds and times that cannot work."""
@@ -57,9 +57,9 @@ class GateConfig:
 
 @dataclass(frozen=True)
 class GateState:
-    """`recent` holds the last steps' scores, newest last; `peaks` and `told` belong to the open utterance."""
+    """`recent` holds (at_sample, scores) of the last steps, newest last; `peaks` and `told` belong to the open utterance."""
 
-    recent: tuple[NDArray[np.float32], ...] = ()
+    recent: tuple[tuple[int, NDArray[np.float32]], ...] = ()
     opened_at: int | None = None
     refractory_until: int = 0
     last_confident: int = 0
@@ -114,16 +114,17 @@ def step(
     """
     if not np.isfinite(scores).all():
         raise PipelineError(f"scores at sample {at_sample}: got {scores}, expected finite numbers: the model is broken")
-    kept = max(config.smoothing_steps, config.lookback_steps)
-    recent = (*state.recent[-(kept - 1) :], scores) if kept > 1 else (scores,)
+    recent = (*state.recent, (at_sample, scores))
     # Over the whole number of steps, also when there were fewer yet: one step alone must not open a smoothed gate.
-    smoothed = float(sum(past[0] for past in recent[-config.smoothing_steps :])) / config.smoothing_steps
-    state = dataclasses.replace(state, recent=recent)
+    smoothed = float(sum(past[0] for _, past in recent[-config.smoothing_steps :])) / config.smoothing_steps
+    lookback = tuple(past for past in recent if past[0] > at_sample - config.lookback_samples) or recent[-1:]
+    kept = max(len(lookback), config.smoothing_steps)
+    state = dataclasses.replace(state, recent=recent[-kept:])
     if state.opened_at is not None:
         return _step_open(config, state, scores, smoothed, active=active, at_sample=at_sample)
     if at_sample < state.refractory_until or smoothed < config.open_threshold:
         return state, []
-    peaks = np.max(recent[-max(config.lookback_steps, 1) :], axis=0)
+    peaks = np.max([past for _, past in lookback], axis=0)
     state = dataclasses.replace(
         state, opened_at=at_sample, last_confident=at_sample, last_active=at_sample, peaks=peaks, told=frozenset()
     )

@@ -62,15 +62,16 @@ def record(runtime: Runtime, blocks: Iterable[np.ndarray]) -> Recording:
                 levels.append(event.level_dbfs)
     scores = np.array(rows, np.float32).reshape(-1, len(engine.heads))
     step_samples = runtime.step_frames * engine.spec.hop_samples
-    return Recording(np.array(at_sample, np.int64), scores, _active(levels), step_samples, engine.samples)
+    active = _active(levels, step_samples / engine.spec.sample_rate_hz)
+    return Recording(np.array(at_sample, np.int64), scores, active, step_samples, engine.samples)
 
 
-def _active(levels: list[float]) -> np.ndarray:
+def _active(levels: list[float], seconds: float) -> np.ndarray:
     config = activity.ActivityConfig()
     state = activity.initial_state(config)
     found = []
     for level in levels:
-        state, active = activity.step(config, state, level)
+        state, active = activity.step(config, state, level, seconds)
         found.append(active)
     return np.array(found, bool)
 
@@ -81,7 +82,7 @@ def replay(config: GateConfig, recording: Recording) -> list[tuple[int, Transiti
     While the gate is shut only steps that can open it are looked at, with those before them that they need. Where the
     recording slept, an open gate hears on: the engine does not sleep then, and in silence scores stay what they are.
     """
-    kept = max(config.smoothing_steps, config.lookback_steps, 1)
+    kept = max(config.smoothing_steps, config.lookback_samples // recording.step_samples, 1)
     candidates = np.flatnonzero(_smoothed(recording.scores[:, 0], config.smoothing_steps) >= config.open_threshold)
     state = gate.initial_state(config)
     found: list[tuple[int, Transition]] = []

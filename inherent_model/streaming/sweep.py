@@ -63,7 +63,7 @@ def run_sweep(config: GateConfig, unaddressed: Heard, addressed: Heard) -> Sweep
 
 def gate_only(config: GateConfig, threshold: float) -> GateConfig:
     """Return the same gate at another threshold and without intents: when it opens and closes does not depend on them."""
-    return dataclasses.replace(config, heads=config.heads[:1], intent_thresholds=(), lookback_steps=1,
+    return dataclasses.replace(config, heads=config.heads[:1], intent_thresholds=(), lookback_samples=0,
                                open_threshold=threshold, close_threshold=threshold * CLOSE_SHARE)  # fmt: skip
 
 

@@ -98,7 +98,7 @@ def test_skipping_what_cannot_open_the_gate_changes_nothing(
     rng = np.random.default_rng(seed)
     scores = np.repeat(rng.random((40, 2)), rng.integers(1, 12, 40), axis=0) * rng.uniform(0.8, 1)
     recording = scored(scores, rng.random(len(scores)) < 0.1)
-    config = GateConfig(("gate", "other"), threshold, threshold * 0.6, (0.7,), smoothing, lookback_steps=lookback,
+    config = GateConfig(("gate", "other"), threshold, threshold * 0.6, (0.7,), smoothing, lookback_samples=lookback * STEP,
                         max_length_samples=20_000)  # fmt: skip
     state, expected = gate.initial_state(config), []
     for row, active, at_sample in zip(recording.scores, recording.active, recording.at_sample, strict=True):
@@ -206,7 +206,7 @@ def test_delays_are_from_the_end_of_the_phrase() -> None:
         Segment(128_000, 256_000, 136_000, 160_000, "b", "", ("intent",), "1"),
         Segment(256_000, 400_000, 264_000, 320_000, "c", "", (), "2"),
     ]
-    config = GateConfig(("gate", "intent"), 0.5, 0.3, (0.5,), lookback_steps=1)
+    config = GateConfig(("gate", "intent"), 0.5, 0.3, (0.5,), lookback_samples=0)
     found = delays.figures(config, Heard(scored(scores), segments))
     first, second = 832 + 60 * STEP - 50_000, 832 + 260 * STEP - 160_000
     late = found["end_of_phrase_to_first_intent_ms"]

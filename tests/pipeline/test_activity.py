@@ -13,7 +13,7 @@ CONFIG = ActivityConfig()
 def active_steps(levels_dbfs: list[float]) -> list[bool]:
     state, found = activity.initial_state(CONFIG), []
     for level in levels_dbfs:
-        state, active = activity.step(CONFIG, state, level)
+        state, active = activity.step(CONFIG, state, level, 0.04)
         found.append(active)
     return found
 

@@ -22,7 +22,7 @@ CONFIG = GateConfig(
     hold_samples=8 * STEP,
     refractory_samples=4 * STEP,
     max_length_samples=30 * STEP,
-    lookback_steps=3,
+    lookback_samples=3 * STEP,
 )
 
 
