@@ -39,7 +39,9 @@ SMALL_ENGINES: dict[str, dict[str, tuple[str, ...]]] = {
             f"{accent}+{variant}"
             for accent in ("en-us", "en-gb", "en-gb-scotland", "en-029", "en-gb-x-rp")
             for variant in ("m1", "m2", "m3", "m4", "m7", "f1", "f2", "f3", "f4")
-        )
+        ),
+        "validation": ("en-gb-x-gbclan+m5", "en-gb-x-gbclan+f5"),
+        "test": ("en-us-nyc+m6", "en-us-nyc+linda"),
     },
 }
 
@@ -70,11 +72,12 @@ def refuse_reserved(name: str) -> None:
         )
 
 
-def draw(engine: str, split: str, rng: random.Random) -> Voice:
+def draw(engine: str, split: str, rng: random.Random, revoiced_share: float = 0.65) -> Voice:
     """Return a voice of `engine` that may speak in `split`; the same `rng` state gives the same voice.
 
     Speed, pitch and formant ranges are those that stay intelligible for the engine. Pitch and formants are changed
-    after synthesis with WORLD (training only), so that one neural voice becomes many speakers.
+    after synthesis with WORLD (training only, in `revoiced_share` of the clips), so that one neural voice becomes many
+    speakers.
     """
     speed = round(rng.uniform(0.85, 1.3), 2)
     if engine == "kokoro":
@@ -85,7 +88,7 @@ def draw(engine: str, split: str, rng: random.Random) -> Voice:
         name = rng.choice(SMALL_ENGINES[engine][split])
         voice = Voice(engine, name, speed)
     refuse_reserved(voice.name)
-    if split != "train" or engine == "espeak" or rng.random() < 0.35:
+    if split != "train" or engine == "espeak" or rng.random() < 1 - revoiced_share:
         return voice
     return Voice(
         engine,
