@@ -6,8 +6,7 @@ Mel power is additive for uncorrelated sounds and a room's late reverberation sm
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,9 +14,8 @@ from torch import Tensor
 from inherentd.pipeline.frontend import FrontendSpec
 
 
-@dataclass(frozen=True)
-class AugmentConfig:
-    """Ranges and probabilities; dB are power dB."""
+class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Ranges and probabilities, `augment` in a training recipe; dB are power dB."""
 
     warp: tuple[float, float] = (0.86, 1.16)
     """vocal tract length perturbation: frequencies are scaled by a factor in this range (Jaitly & Hinton 2013)"""
@@ -29,8 +27,10 @@ class AugmentConfig:
     """time to decay by 60 dB"""
     tilt_db: float = 6.0
     """a smooth random curve over frequency with about this standard deviation: microphones and distances"""
-    band_limit_probability: float = 0.12
-    """telephone-like: nothing above 3.4 kHz"""
+    band_limit_probability: float = 0.4
+    band_limit_hz: tuple[float, float] = (3400.0, 7500.0)
+    """nothing above a frequency in this range, as from telephones, codecs and recordings at 8 to 16 kHz: the sound of a
+    recording must not tell what is said"""
     frequency_masks: int = 2
     frequency_mask_bins: int = 18
     time_masks: int = 2
@@ -40,21 +40,21 @@ class AugmentConfig:
 class Augmenter:
     """Turns clean log-mel batches into what a microphone in a room would hear."""
 
-    def __init__(self, config: AugmentConfig, spec: FrontendSpec, noises: list[np.ndarray], seed: int) -> None:
+    def __init__(self, config: AugmentConfig, spec: FrontendSpec, noises: list[np.ndarray]) -> None:
         self.config = config
         self.spec = spec
         self.noises = [torch.from_numpy(np.exp(noise)) for noise in noises]
-        self.rng = np.random.default_rng(seed)
         self.warps = torch.stack([_warp_matrix(spec, factor) for factor in np.linspace(*config.warp, 25)])
         top_mel = 2595 * np.log10(1 + spec.high_hz / 700)
-        self.telephone_bins = int(2595 * np.log10(1 + 3400 / 700) / top_mel * spec.mel_bins)
+        cutoffs_mel = 2595 * np.log10(1 + np.array(config.band_limit_hz) / 700)
+        self.cutoff_bins = (cutoffs_mel / top_mel * spec.mel_bins).astype(int)
 
-    def __call__(self, mel: Tensor, speech: Tensor) -> Tensor:
-        """Return the augmented batch, shape and dtype of `mel` [batch, frames, bins] (natural log).
+    def __call__(self, mel: Tensor, speech: Tensor, rng: np.random.Generator) -> Tensor:
+        """Return the augmented batch, shape and dtype of `mel` [batch, frames, bins] (natural log), drawn from `rng`.
 
         speech: bool [batch, frames], true where the clean clip holds speech; it sets the level that SNR refers to.
         """
-        config, rng = self.config, self.rng
+        config = self.config
         batch, frames, bins = mel.shape
         power = torch.exp(mel)
         power = torch.einsum("btf,bgf->btg", power, self.warps[rng.integers(0, len(self.warps), batch)])
@@ -65,21 +65,20 @@ class Augmenter:
         weight = speech[..., None].float()
         level = (power * weight).sum((1, 2)) / (weight.sum((1, 2)) * bins).clamp(min=1)
         for index in np.flatnonzero(rng.random(batch) < config.noise_probability):
-            noise = self._noise(frames)
+            noise = self._noise(frames, rng)
             snr = 10 ** (rng.uniform(*config.snr_db) / 10)
             power[index] += noise * (level[index] / (noise.mean() * snr + 1e-20))
         gain_db = torch.from_numpy(rng.uniform(*config.gain_db, (batch, 1, 1)))
-        curve_db = torch.from_numpy(self._curves(batch, bins))[:, None]
+        curve_db = torch.from_numpy(self._curves(batch, bins, rng))[:, None]
         power = power * (10 ** ((gain_db + curve_db) / 10)).float()
-        narrow = torch.from_numpy(rng.random(batch) < config.band_limit_probability)
-        power[narrow, :, self.telephone_bins :] *= 1e-5
+        for index in np.flatnonzero(rng.random(batch) < config.band_limit_probability):
+            power[index, :, int(rng.integers(*self.cutoff_bins)) :] *= 1e-5
         out = torch.log(power.clamp(min=self.spec.log_floor))
-        self._mask(out)
+        self._mask(out, rng)
         return out
 
-    def _noise(self, frames: int) -> Tensor:
+    def _noise(self, frames: int, rng: np.random.Generator) -> Tensor:
         """Return mel power [frames, bins]: a recorded noise from a random place, or a coloured one made here."""
-        rng = self.rng
         if not self.noises or rng.random() < 0.25:
             slope_db = np.linspace(0, rng.uniform(-35, 5), self.spec.mel_bins)
             texture = rng.gamma(rng.uniform(4, 40), size=(frames, self.spec.mel_bins))
@@ -89,15 +88,15 @@ class Augmenter:
         rolled = torch.cat([noise[start:], noise[:start]])
         return rolled.repeat(frames // len(rolled) + 1, 1)[:frames]
 
-    def _curves(self, batch: int, bins: int) -> np.ndarray:
+    def _curves(self, batch: int, bins: int, rng: np.random.Generator) -> np.ndarray:
         """Return smooth random gain curves in dB, [batch, bins]."""
-        knots = self.rng.normal(0, self.config.tilt_db, (batch, 6))
+        knots = rng.normal(0, self.config.tilt_db, (batch, 6))
         places = np.linspace(0, 5, bins)
         return np.stack([np.interp(places, np.arange(6), knot) for knot in knots])
 
-    def _mask(self, mel: Tensor) -> None:
+    def _mask(self, mel: Tensor, rng: np.random.Generator) -> None:
         """SpecAugment (Park et al. 2019): bands and moments replaced by the clip's mean."""
-        config, rng = self.config, self.rng
+        config = self.config
         for item in mel:
             mean = item.mean()
             for _ in range(config.frequency_masks):

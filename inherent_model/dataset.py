@@ -6,6 +6,7 @@ the end of the phrase until shortly after it, may rise from the middle on, and i
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,8 +25,11 @@ CERTAIN_BEFORE_END_FRAMES = 6
 CERTAIN_AFTER_END_FRAMES = 24
 SILENT_AFTER_END_FRAMES = 60
 RISING_WEIGHT = 0.3
-GROUP_SHARES = (0.36, 0.18, 0.46)
-"""how often a stream begins with one of the 12 kinds, another request, something that is not addressed"""
+GROUP_SHARES = (0.36, 0.16, 0.34, 0.14)
+"""how often a stream begins with one of the 12 kinds, another request, a sentence that is not addressed, and other
+sound that is not (real recordings, of which nobody wrote down the words)"""
+COMPANION_WEIGHTS = (1.0, 1.0, 2.0, 2.0)
+"""how much more often than that a clip of each group is laid beside another one"""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Example:
     speech: tuple[int, int]
     target: np.ndarray
     phonemes: tuple[int, ...]
+    written: bool = False
+    """whether somebody wrote down the words; phonemes may also come from what a recognizer heard"""
 
 
 def examples(rows: list[Utterance], features: Features, heads: tuple[str, ...], symbols: dict[str, int],
@@ -56,14 +62,18 @@ def examples(rows: list[Utterance], features: Features, heads: tuple[str, ...], 
     found = []
     for index, row in enumerate(rows):
         mel = features.mel[features.offsets[index] : features.offsets[index + 1]]
-        spoken = tuple(symbols[symbol] for symbol in phonemes.get(row.text, "") if symbol in symbols)
+        spoken = tuple(symbols[symbol] for symbol in phonemes.get(row.text or row.heard_text, "") if symbol in symbols)
         target = np.array(targets(heads, row.heads, addressed=row.addressed), np.float32)
-        found.append(Example(mel, speech_bounds(np.asarray(mel, np.float32)), target, spoken))
+        found.append(Example(mel, speech_bounds(np.asarray(mel, np.float32)), target, spoken, bool(row.text)))
     return found
 
 
 class BatchMaker:
-    """Draws batches for ever: streams of similar length, half of them addressed, augmented anew each time."""
+    """Draws batches for ever: streams of similar length, half of them addressed, augmented anew each time.
+
+    Batch number n follows from the seed and n alone, so that a run can go on exactly where it was interrupted and
+    several processes can share the work.
+    """
 
     def __init__(self, pool: list[Example], augmenter: Augmenter, spec: FrontendSpec, *, step_frames: int,
                  batch_frames: int, seed: int) -> None:  # fmt: skip
@@ -72,32 +82,39 @@ class BatchMaker:
         self.step_frames = step_frames
         self.batch_frames = batch_frames
         self.silence = float(np.log(spec.log_floor))
-        self.rng = np.random.default_rng(seed)
+        self.seed = seed
         intents = np.array([example.target[1:].any() for example in pool])
         addressed = np.array([example.target[0] > 0 for example in pool])
         if addressed.all() or not addressed.any():
             raise ModelError(
                 f"{int(addressed.sum())} of {len(pool)} training clips are addressed; expected some of both"
             )
-        groups = [np.flatnonzero(group) for group in (intents, addressed & ~intents, ~addressed)]
-        shares = [share for share, group in zip(GROUP_SHARES, groups, strict=True) if len(group)]
-        self.groups = [group for group in groups if len(group)]
-        self.shares = np.array(shares) / sum(shares)
+        written = np.array([example.written for example in pool])
+        groups = (intents, addressed & ~intents, ~addressed & written, ~addressed & ~written)
+        self.groups = [np.flatnonzero(group) for group in groups]
+        shares = np.array(GROUP_SHARES) * [group.any() for group in groups]
+        for side in (slice(0, 2), slice(2, 4)):  # what a missing group leaves, the other of its side takes
+            shares[side] *= sum(GROUP_SHARES[side]) / shares[side].sum()
+        companions = shares * COMPANION_WEIGHTS
+        self.shares, self.companions = shares, companions / companions.sum()
 
-    def __iter__(self) -> Iterator[Batch]:
-        while True:
-            yield from self._round(512)
+    def batches(self, first: int = 0, stride: int = 1) -> Iterator[Batch]:
+        """Yield batches `first`, `first + stride`, ... without end."""
+        number = 0
+        for round_number in itertools.count():
+            for place, streams in enumerate(self._round(np.random.default_rng([self.seed, round_number]), 512)):
+                if number >= first and (number - first) % stride == 0:
+                    yield self._batch(streams, np.random.default_rng([self.seed, round_number, place]))
+                number += 1
 
-    def _round(self, count: int) -> Iterator[Batch]:
-        """Yield batches of `count` streams, sorted by length so that little is padding."""
-        groups = self.rng.choice(len(self.groups), count, p=self.shares)
+    def _round(self, rng: np.random.Generator, count: int) -> list[list[list[Example]]]:
+        """Return the batches of `count` streams, each a list of clips, sorted by length so that little is padding."""
         streams = []
-        for group in groups:
-            members = [self._draw(int(group))]
-            if self.rng.random() < 0.2:
-                last = len(self.groups) - 1  # what is not addressed
-                members.append(self._draw(last if self.rng.random() < 0.6 else int(self.rng.integers(last + 1))))
-                self.rng.shuffle(members)
+        for group in rng.choice(len(self.groups), count, p=self.shares):
+            members = [self._draw(int(group), rng)]
+            if rng.random() < 0.2:
+                members.append(self._draw(int(rng.choice(len(self.groups), p=self.companions)), rng))
+                rng.shuffle(members)  # pyright: ignore[reportArgumentType] - a list is a mutable sequence too
             streams.append(members)
         streams.sort(key=lambda members: sum(len(member.mel) for member in members))
         batches, current, longest = [], [], 0
@@ -108,15 +125,13 @@ class BatchMaker:
                 current, longest = [], sum(len(member.mel) + 60 for member in members)
             current.append(members)
         batches.append(current)
-        for index in self.rng.permutation(len(batches)):
-            if len(batches[index]) > 4:
-                yield self._batch(batches[index])
+        return [batches[index] for index in rng.permutation(len(batches)) if len(batches[index]) > 4]
 
-    def _draw(self, group: int) -> Example:
-        return self.pool[int(self.rng.choice(self.groups[group]))]
+    def _draw(self, group: int, rng: np.random.Generator) -> Example:
+        return self.pool[int(rng.choice(self.groups[group]))]
 
-    def _batch(self, streams: list[list[Example]]) -> Batch:
-        laid = [self._lay(members) for members in streams]
+    def _batch(self, streams: list[list[Example]], rng: np.random.Generator) -> Batch:
+        laid = [self._lay(members, rng) for members in streams]
         frames = -(-max(len(mel) for mel, *_ in laid) // self.step_frames) * self.step_frames
         steps, heads = frames // self.step_frames, len(streams[0][0].target)
         mel = torch.full((len(laid), frames, laid[0][0].shape[1]), self.silence)
@@ -135,25 +150,25 @@ class BatchMaker:
             known = all(example.phonemes for example, _ in places)
             lengths.append(len(phonemes) if known else 0)
             spoken += phonemes if known else []
-        mel = self.augmenter(mel, speech)
+        mel = self.augmenter(mel, speech, rng)
         for index, (stream, _) in enumerate(laid):
             # The windowed TFLite form pads short input with zeros, which in log-mel is loud: it must not raise a score.
-            if self.rng.random() < 0.25:
+            if rng.random() < 0.25:
                 mel[index, len(stream) :] = 0.0
         lengths_tensor = torch.tensor(lengths)
         return Batch(mel, torch.from_numpy(target), torch.from_numpy(weight), torch.tensor(spoken), lengths_tensor,
                      lengths_tensor > 0)  # fmt: skip
 
-    def _lay(self, members: list[Example]) -> tuple[np.ndarray, list[tuple[Example, int]]]:
+    def _lay(self, members: list[Example], rng: np.random.Generator) -> tuple[np.ndarray, list[tuple[Example, int]]]:
         """Return one stream's clean log-mel and where in it each clip begins."""
         pieces, places, position = [], [], 0
         bins = members[0].mel.shape[1]
         for example in members:
-            lead = int(self.rng.integers(0, 40)) if self.rng.random() < 0.8 else 0
+            lead = int(rng.integers(0, 40)) if rng.random() < 0.8 else 0
             pieces += [np.full((lead, bins), self.silence, np.float32), np.asarray(example.mel, np.float32)]
             places.append((example, position + lead))
             position += lead + len(example.mel)
-        trail = int(self.rng.integers(10, 50))
+        trail = int(rng.integers(10, 50))
         pieces.append(np.full((trail, bins), self.silence, np.float32))
         return np.concatenate(pieces), places
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from inherentd.inherent_model.corpus import voices
 from inherentd.inherent_model.corpus.sentences import AMBIGUOUS_INTENTS, INTENT_HEADS
 from inherentd.inherent_model.errors import ModelError
+from inherentd.inherent_model.transcripts import read_transcripts
 
 SPLITS = ("train", "validation", "test")
 REAL = "real"
@@ -29,6 +30,8 @@ class Utterance:
     speaker: str
     """engine and voice, e.g. "kokoro:af_sky*0.60+bf_emma*0.40"; "real:anna" where a person spoke, "real" unnamed"""
     split: str
+    heard_text: str = ""
+    """what a recognizer heard in a clip without `text`: good enough for phonemes, never for figures"""
 
 
 def read_manifests(paths: Iterable[Path]) -> list[Utterance]:
@@ -46,11 +49,27 @@ def read_manifests(paths: Iterable[Path]) -> list[Utterance]:
     ]
 
 
+def is_real(row: Utterance) -> bool:
+    """Return whether a person spoke, not a synthesizer."""
+    return row.speaker.split(":")[0] == REAL
+
+
+def measured(rows: Iterable[Utterance], split: str) -> list[Utterance]:
+    """Return the clips of a split that figures are made of: those whose words are known, or all where none's are.
+
+    Recordings that nobody labelled differ from the rest by their sound: telling them apart is too easy to count with
+    the others. False accepts per hour (`inherent eval-events`) are what they are for.
+    """
+    members = [row for row in rows if row.split == split]
+    return [row for row in members if row.text] or members
+
+
 def _read(manifest: Path) -> Iterable[Utterance]:
     if not manifest.is_file():
         raise ModelError(
             f"{manifest}: no such manifest; build it with `inherent corpus build`, or take it off the recipe"
         )
+    transcripts = read_transcripts(manifest)
     for number, line in enumerate(manifest.read_text().splitlines(), 1):
         try:
             row = json.loads(line)
@@ -83,6 +102,7 @@ def _read(manifest: Path) -> Iterable[Utterance]:
                 source=row.get("source", manifest.parent.name),
                 speaker=f"{engine}:{name}" if name else REAL,
                 split=split,
+                heard_text="" if row.get("text") else transcripts.get(row["path"], ""),
             )
 
 

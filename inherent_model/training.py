@@ -1,4 +1,7 @@
-"""`inherent train`: phoneme CTC first, then the heads with CTC beside them, averaged weights, best on validation kept."""
+"""`inherent train`: phoneme CTC first, then the heads with CTC beside them; averaged weights, best on validation kept.
+
+Under `torchrun` every process takes its share of the batches and gradients are averaged (DistributedDataParallel).
+"""
 
 from __future__ import annotations
 
@@ -7,79 +10,49 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import torch
-import yaml
-from torch import Tensor, nn
+from safetensors.torch import load_file
+from torch import distributed, nn
 from tqdm import tqdm
 
-from inherentd.inherent_model import checkpoint
+from inherentd.inherent_model import checkpoint, shards
 from inherentd.inherent_model.architecture import InherentModel, ModelConfig
-from inherentd.inherent_model.augment import AugmentConfig, Augmenter
+from inherentd.inherent_model.augment import Augmenter
 from inherentd.inherent_model.corpus.engines import phonemes
+from inherentd.inherent_model.curves import Curves
 from inherentd.inherent_model.dataset import Batch, BatchMaker, examples
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.evaluation import head_figures, peak_scores
 from inherentd.inherent_model.features import extract, read_audio
-from inherentd.inherent_model.heads import SHIPPED_HEADS
-from inherentd.inherent_model.manifest import Utterance, read_manifests
+from inherentd.inherent_model.lesson import Lesson
+from inherentd.inherent_model.manifest import Utterance, measured
+from inherentd.inherent_model.recipe import TrainRecipe, load_recipe, utterances
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
+
+__all__ = ["TrainRecipe", "load_recipe", "prepare", "train", "utterances"]
 
 # Stress, length and punctuation are left out of the phoneme targets: they are not sounds of their own.
 NOT_PHONEMES = frozenset("ˈˌː ,.!?;:—…\"'()“”-")
+AVERAGE_WARMUP_STEPS = 20
+"""the average follows the weights closely at first: decay is at most step / (step + this)"""
 
 
-class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What `configs/train/*.yaml` may hold. Paths are relative to the working directory."""
+@dataclass(frozen=True)
+class Prepared:
+    """The data of a run: batches to learn from, and the validation clips with their features."""
 
-    seed: int = 0
-    heads: tuple[str, ...] = SHIPPED_HEADS
-    manifests: list[str]
-    optional_manifests: list[str] = []
-    """used where they exist"""
-    noise_folder: str | None = None
-    """recordings mixed under the speech, optional"""
-    out: str = "runs/train"
-    warm_start: str | None = None
-    """a checkpoint to go on from; its heads, shape and phonemes must be the recipe's"""
-    channels: int = 192
-    dilations: tuple[int, ...] = (1, 1, 2, 2, 4, 4, 8)
-    phoneme_blocks: int = 4
-    steps: int
-    phoneme_steps: int
-    """the first so many steps train the phoneme output only"""
-    batch_frames: int = 12_000
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.02
-    phoneme_weight: float = 0.3
-    average_decay: float = 0.999
-    bfloat16: bool = False
-    """autocast: faster where the CPU multiplies bfloat16 (AVX512-BF16, AMX), ten times slower where it does not (AVX2)"""
-    validate_every: int = 1000
-
-
-def load_recipe(path: Path) -> TrainRecipe:
-    """Return the recipe of a YAML file; a wrong key or type is a ModelError that names it."""
-    try:
-        return msgspec.convert(yaml.safe_load(path.read_text()), TrainRecipe)
-    except FileNotFoundError as error:
-        raise ModelError(f"{path}: no such training recipe; configs/train/ holds the project's own") from error
-    except (msgspec.ValidationError, yaml.YAMLError) as error:
-        raise ModelError(f"{path}: {error}") from error
-
-
-def utterances(recipe: TrainRecipe) -> list[Utterance]:
-    """Return the labelled clips of the recipe's manifests, optional ones where they are here."""
-    optional = [Path(path) for path in recipe.optional_manifests]
-    for path in optional:
-        if not path.is_file():
-            print(f"{path} is not here: going on without it", file=sys.stderr)
-    return read_manifests([*map(Path, recipe.manifests), *(path for path in optional if path.is_file())])
+    maker: BatchMaker
+    held: list[Utterance]
+    held_clips: list[np.ndarray]
+    training_clips: int
 
 
 def phoneme_table(texts: list[str], cache: Path) -> dict[str, str]:
@@ -97,117 +70,214 @@ def phoneme_table(texts: list[str], cache: Path) -> dict[str, str]:
     return {text: "".join(symbol for symbol in known[text] if symbol not in NOT_PHONEMES) for text in texts if text}
 
 
-@dataclass(frozen=True)
-class Losses:
-    """The three parts of the loss, each a mean."""
-
-    dense: Tensor
-    peak: Tensor
-    phoneme: Tensor
-
-
-def losses(model: InherentModel, batch: Batch) -> Losses:
-    """Return what is minimized: every step's targets, each stream's peak, and phoneme CTC.
-
-    The peak term is what a gate is judged by: over a stream without a fired head its highest score counts, wherever
-    it occurs; with one, the highest within the time in which the head should be certain.
-    """
-    logits, phoneme_logits, _ = model.forward_with_phonemes(batch.mel, model.initial_state(batch.mel.shape[0]))
-    logits = logits.float()
-    bce = nn.functional.binary_cross_entropy_with_logits(logits, batch.target, reduction="none")
-    emphasis = batch.weight * (1 + 3 * batch.target)
-    dense = (bce * emphasis).sum() / emphasis.sum()
-    positive = (batch.target * (batch.weight > 0)).amax(1)
-    inside = logits.masked_fill(batch.target < 1, -30.0).amax(1)
-    outside = logits.masked_fill((batch.target > 0) | (batch.weight == 0), -30.0).amax(1)
-    softplus = nn.functional.softplus
-    peak = (positive * softplus(-inside) * 2 + softplus(outside)).mean()
-    return Losses(dense, peak, _phoneme_loss(phoneme_logits, batch))
-
-
-def _phoneme_loss(logits: Tensor | None, batch: Batch) -> Tensor:
-    if logits is None or not batch.has_text.any():
-        return torch.zeros(())
-    chosen = logits[batch.has_text].float().log_softmax(-1).transpose(0, 1)
-    lengths = batch.phoneme_lengths[batch.has_text]
-    steps = torch.full((chosen.shape[1],), chosen.shape[0])
-    total = nn.functional.ctc_loss(chosen, batch.phonemes, steps, lengths, reduction="sum", zero_infinity=True)
-    return total / lengths.sum()
-
-
-def train(recipe: TrainRecipe, *, steps: int | None = None) -> Path:
-    """Train from the recipe and return the best checkpoint (highest validation score), `out/best.safetensors`.
-
-    `out/log.jsonl` gets one line a validation. `steps` overrides the recipe's, for trials.
-    """
-    torch.manual_seed(recipe.seed)
-    total_steps = steps or recipe.steps
-    out = Path(recipe.out)
-    out.mkdir(parents=True, exist_ok=True)
-    # An earlier run's checkpoint must not pass for this one's.
-    (out / "best.safetensors").unlink(missing_ok=True)
-    spec = FrontendSpec()
+def _rows(recipe: TrainRecipe) -> tuple[list[Utterance], dict[str, str]]:
     rows = [row for row in utterances(recipe) if row.split != "test"]
-    spoken = phoneme_table([row.text for row in rows], out / "phonemes.json")
-    earlier = checkpoint.load(Path(recipe.warm_start)).model if recipe.warm_start else None
-    inventory = earlier.config.phonemes if earlier else sorted(set("".join(spoken.values())))
-    symbols = {symbol: index + 1 for index, symbol in enumerate(inventory)}
-    features = extract([row.path for row in rows], spec, out / "cache")
+    return rows, phoneme_table([row.text or row.heard_text for row in rows], Path(recipe.out) / "phonemes.json")
+
+
+def prepare(recipe: TrainRecipe, config: ModelConfig) -> Prepared:
+    """Return the data of a recipe, its phonemes numbered as `config` does; ModelError without validation clips."""
+    spec = FrontendSpec()
+    rows, spoken = _rows(recipe)
+    symbols = {symbol: index + 1 for index, symbol in enumerate(config.phonemes)}
+    features = extract([row.path for row in rows], spec, Path(recipe.out) / "cache")
     prepared = examples(rows, features, recipe.heads, symbols, spoken)
     training = [example for example, row in zip(prepared, rows, strict=True) if row.split == "train"]
-    held = [index for index, row in enumerate(rows) if row.split == "validation"]
+    held = measured(rows, "validation")
     if not held:
         raise ModelError("no validation clips: give some lines of a manifest `split: validation`")
-    maker = BatchMaker(training, Augmenter(AugmentConfig(), spec, _noises(recipe, spec), recipe.seed), spec,
-                       step_frames=ModelConfig.step_frames, batch_frames=recipe.batch_frames, seed=recipe.seed)  # fmt: skip
-    config = ModelConfig(heads=tuple(recipe.heads), channels=recipe.channels, dilations=tuple(recipe.dilations),
-                         phoneme_blocks=recipe.phoneme_blocks, phonemes=tuple(symbols))  # fmt: skip
-    model = InherentModel(config)
-    if earlier is None:
-        _set_statistics(model, maker)
-    elif earlier.config != config:
-        raise ModelError(f"warm_start {recipe.warm_start}: its model is {earlier.config}, the recipe's {config}")
-    else:
-        model.load_state_dict(earlier.state_dict())
-    average = copy.deepcopy(model)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps, pct_start=0.08)
-    print(f"{len(training)} training clips, {len(held)} validation clips, {sum(p.numel() for p in model.parameters())} "
-          f"parameters, receptive field {config.receptive_field_frames} frames", file=sys.stderr)  # fmt: skip
-    best, started, seen = -1.0, time.monotonic(), []
-    for step, batch in enumerate(maker, 1):
-        model.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
-            part = losses(model, batch)
-        heads_weight = 0.0 if step <= recipe.phoneme_steps else 1.0
-        phoneme_weight = 1.0 if step <= recipe.phoneme_steps else recipe.phoneme_weight
-        loss = heads_weight * (part.dense + 0.5 * part.peak) + phoneme_weight * part.phoneme
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
-        schedule.step()
-        _average(average, model, min(recipe.average_decay, step / (step + 20)))
-        seen.append([float(part.dense.detach()), float(part.peak.detach()), float(part.phoneme.detach())])
-        if step % recipe.validate_every == 0 or step == total_steps:
-            score, line = _validate(average, features, rows, held)
-            line = {"step": step, "minutes": round((time.monotonic() - started) / 60, 1),
-                    "dense_peak_phoneme": np.mean(seen, 0).round(4).tolist(), **line}  # fmt: skip
-            seen = []
-            print(json.dumps(line), file=sys.stderr, flush=True)
-            with (out / "log.jsonl").open("a") as log:
-                log.write(json.dumps(line) + "\n")
-            if score > best and step > recipe.phoneme_steps:
-                best = score
-                notes = {"recipe": msgspec.to_builtins(recipe), "validation": line, "augment": asdict(AugmentConfig())}
-                checkpoint.save(out / "best.safetensors", average, spec, notes)
-        if step == total_steps:
+    maker = BatchMaker(training, Augmenter(recipe.augment, spec, _noises(recipe, spec)), spec,
+                       step_frames=config.step_frames, batch_frames=recipe.batch_frames, seed=recipe.seed)  # fmt: skip
+    clips = {row.path: index for index, row in enumerate(rows)}
+    return Prepared(maker, held, [features.clip(clips[row.path]) for row in held], len(training))
+
+
+def train(
+    recipe: TrainRecipe, *, steps: int | None = None, resume: bool = False, stop_after: int | None = None
+) -> Path:
+    """Train from the recipe and return the best checkpoint (highest validation score), `out/best.safetensors`.
+
+    `out/log.jsonl` gets one line a validation, `out/curves.png` and TensorBoard files the same as curves. `steps`
+    overrides the recipe's, for trials; `stop_after` ends early, its state written, as an interruption would. `resume`
+    goes on from `out/resume.pt`, which exists until a run has ended, with the very numbers that an uninterrupted run
+    would have had (one process; each process of several has randomness of its own).
+    """
+    rank, world = _join()
+    torch.manual_seed(recipe.seed + rank)
+    total = steps or recipe.steps
+    if total <= recipe.phoneme_steps:
+        raise ModelError(f"{total} steps end within the {recipe.phoneme_steps} of the phonemes; train for longer")
+    out = Path(recipe.out)
+    out.mkdir(parents=True, exist_ok=True)
+    if rank > 0:
+        distributed.barrier()  # the first process makes the caches that all of them read
+    model = _initial(recipe)
+    data = prepare(recipe, model.config)
+    if world > 1 and rank == 0:
+        distributed.barrier()
+    if recipe.ear is None and recipe.warm_start is None:
+        _set_statistics(model, data.maker)
+    folder = Path(recipe.frozen_folder) if recipe.frozen_folder else out / "heard"
+    run = _Run(recipe, model, total, rank, world)
+    if run.frozen and rank == 0:
+        checkpoint.save(out / "start.safetensors", model, FrontendSpec(), {})
+        shards.materialize(recipe, out / "start.safetensors", folder, recipe.frozen_batches, os.cpu_count() or 1)
+    if world > 1:
+        distributed.barrier()
+    if resume:
+        run.restore(out / "resume.pt")
+    elif rank == 0:
+        # An earlier run's checkpoint must not pass for this one's.
+        (out / "best.safetensors").unlink(missing_ok=True)
+    if rank == 0:
+        print(f"{data.training_clips} training clips, {len(data.held)} validation clips, "
+              f"{sum(p.numel() for p in model.parameters())} parameters, receptive field "
+              f"{model.config.receptive_field_frames} frames", file=sys.stderr)  # fmt: skip
+    lesson = nn.parallel.DistributedDataParallel(run.lesson, find_unused_parameters=True) if world > 1 else run.lesson
+    curves = Curves(out) if rank == 0 else None
+    for batch in run.batches(data.maker, folder):
+        run.learn(lesson, batch)
+        if curves and (run.step % recipe.validate_every == 0 or run.step == total):
+            run.validate(data, curves, out)
+        if rank == 0 and time.monotonic() - run.kept > 60 * recipe.keep_every_minutes:
+            run.keep(out / "resume.pt")
+        if run.step == stop_after and rank == 0:
+            run.keep(out / "resume.pt")
+        if run.step in (total, stop_after):
             break
-    if best < 0:
-        raise ModelError(
-            f"{total_steps} steps ended within the {recipe.phoneme_steps} of the phonemes; train for longer"
-        )
+    if rank == 0 and run.step == total:
+        (out / "resume.pt").unlink(missing_ok=True)
+    if world > 1:
+        distributed.barrier()
+        distributed.destroy_process_group()
     return out / "best.safetensors"
+
+
+class _Run:
+    """What changes from step to step: all that `resume.pt` holds."""
+
+    def __init__(self, recipe: TrainRecipe, model: InherentModel, total: int, rank: int, world: int) -> None:
+        self.recipe = recipe
+        self.model = model
+        self.frozen = min(recipe.frozen_steps, total)
+        self.rank, self.world = rank, world
+        self.lesson = Lesson(model, recipe.phoneme_weight)
+        self.average = copy.deepcopy(model)
+        ear = list(model.ear.parameters())
+        others = [parameter for name, parameter in model.named_parameters() if not name.startswith("ear.")]
+        # An ear that begins at random learns as fast as the rest.
+        share = recipe.ear_learning_rate if recipe.ear or recipe.warm_start else 1.0
+        rates = [recipe.learning_rate, recipe.learning_rate * share]
+        self.optimizer = torch.optim.AdamW([{"params": others}, {"params": ear}], lr=rates[0],
+                                           weight_decay=recipe.weight_decay)  # fmt: skip
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, rates, total, pct_start=0.08)
+        self.step = 0
+        self.best = -1.0
+        self.minutes = 0.0
+        self.seen: list[list[float]] = []
+        self.started = self.kept = time.monotonic()
+
+    def batches(self, maker: BatchMaker, folder: Path) -> Iterator[Batch | shards.Heard]:
+        """Yield what each step to come learns from: materialized batches for the first `frozen_steps`, then new ones."""
+        count = self.recipe.frozen_batches
+        for step in range(self.step, self.frozen):
+            place = step * self.world + self.rank
+            order = np.random.default_rng([self.recipe.seed, place // count]).permutation(count)
+            yield shards.load(shards.path_of(folder, int(order[place % count])))
+        yield from maker.batches(max(self.step - self.frozen, 0) * self.world + self.rank, self.world)
+
+    def learn(self, lesson: nn.Module, batch: Batch | shards.Heard) -> None:
+        self.model.train()
+        if self.recipe.ear or self.recipe.warm_start:
+            # The scale of a trained ear's embeddings is known: only a new ear's has to be learnt.
+            self.model.embedding_norm.eval()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16):
+            phonemes_only = self.step < self.recipe.phoneme_steps
+            loss, parts = lesson(batch, self.recipe.frozen_noise, phonemes_only=phonemes_only)
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+        self.optimizer.step()
+        self.schedule.step()
+        self.step += 1
+        _average(self.average, self.model,
+                 min(self.recipe.average_decay, self.step / (self.step + AVERAGE_WARMUP_STEPS)))  # fmt: skip
+        self.seen.append(parts.tolist())
+
+    def validate(self, data: Prepared, curves: Curves, out: Path) -> None:
+        """Log the figures of the averaged weights on validation; keep the weights where they are the best so far."""
+        score, figures = _figures(self.average, data)
+        minutes = round(self.minutes + (time.monotonic() - self.started) / 60, 1)
+        line: dict[str, Any] = {"step": self.step, "minutes": minutes,
+                                "dense_peak_phoneme": np.mean(self.seen, 0).round(4).tolist(), **figures}  # fmt: skip
+        self.seen = []
+        print(json.dumps(line), file=sys.stderr, flush=True)
+        curves.add(line)
+        if score > self.best and self.step > self.recipe.phoneme_steps:
+            self.best = score
+            notes = {"recipe": msgspec.to_builtins(self.recipe), "validation": line}
+            checkpoint.save(out / "best.safetensors", self.average, FrontendSpec(), notes)
+
+    def keep(self, path: Path) -> None:
+        """Write everything that an interrupted run needs to go on, whole or not at all."""
+        self.minutes += (time.monotonic() - self.started) / 60
+        self.started = self.kept = time.monotonic()
+        state = {
+            "recipe": msgspec.to_builtins(self.recipe), "step": self.step, "best": self.best, "minutes": self.minutes,
+            "seen": self.seen, "model": self.model.state_dict(), "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict(),
+            "random": torch.get_rng_state(),
+        }  # fmt: skip
+        unfinished = path.with_suffix(".part")
+        torch.save(state, unfinished)
+        unfinished.rename(path)
+
+    def restore(self, path: Path) -> None:
+        if not path.is_file():
+            raise ModelError(f"{path}: nothing to resume; begin with `inherent train` without --resume")
+        state = torch.load(path, weights_only=True)
+        if state["recipe"] != msgspec.to_builtins(self.recipe):
+            raise ModelError(f"{path}: was written by another recipe; resume with that one, or begin anew")
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.step, self.best, self.minutes, self.seen = (state[key] for key in ("step", "best", "minutes", "seen"))
+        torch.set_rng_state(state["random"])
+
+
+def _initial(recipe: TrainRecipe) -> InherentModel:
+    """Return the model as training begins: from `warm_start`, with a given ear, or at random."""
+    if recipe.warm_start:
+        earlier = checkpoint.load(Path(recipe.warm_start)).model
+        expected = recipe.model_config(earlier.config.phonemes)
+        if replace(earlier.config, dropout=expected.dropout) != expected:
+            raise ModelError(f"warm_start {recipe.warm_start}: its model is {earlier.config}, the recipe's {expected}")
+        model = InherentModel(expected)
+        model.load_state_dict(earlier.state_dict())
+        return model
+    _, spoken = _rows(recipe)
+    model = InherentModel(recipe.model_config(tuple(sorted(set("".join(spoken.values()))))))
+    if recipe.ear:
+        path = Path(recipe.ear)
+        if not path.is_file():
+            raise ModelError(
+                f"{path}: no such ear; make it with `inherent ear --out {path}`, or take `ear` off the recipe"
+            )
+        try:
+            model.load_state_dict({**model.state_dict(), **load_file(path)})
+        except RuntimeError as error:
+            raise ModelError(f"{path}: does not fit the recipe's ear ({error})") from error
+    return model
+
+
+def _join() -> tuple[int, int]:
+    """Return this process's rank and how many there are; joins the others where `torchrun` started us."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world > 1:
+        distributed.init_process_group("gloo")
+        return distributed.get_rank(), world
+    return 0, 1
 
 
 def _noises(recipe: TrainRecipe, spec: FrontendSpec) -> list[np.ndarray]:
@@ -221,7 +291,7 @@ def _noises(recipe: TrainRecipe, spec: FrontendSpec) -> list[np.ndarray]:
 
 def _set_statistics(model: InherentModel, maker: BatchMaker) -> None:
     """Set the per-bin mean and standard deviation from a few augmented batches, as training will see them."""
-    frames = torch.cat([batch.mel.flatten(0, 1) for _, batch in zip(range(20), maker, strict=False)])
+    frames = torch.cat([batch.mel.flatten(0, 1) for _, batch in zip(range(20), maker.batches(), strict=False)])
     model.mel_mean.copy_(frames.mean(0))
     model.mel_std.copy_(frames.std(0))
 
@@ -235,13 +305,10 @@ def _average(average: InherentModel, model: InherentModel, decay: float) -> None
             kept.copy_(new)
 
 
-def _validate(
-    model: InherentModel, features: object, rows: list[Utterance], held: list[int]
-) -> tuple[float, dict[str, object]]:
+def _figures(model: InherentModel, data: Prepared) -> tuple[float, dict[str, object]]:
     """Return the figure that picks the best checkpoint (gate AUC + mean intent AUC) and a line for the log."""
     model.eval()
-    scores = peak_scores(model, [features.clip(index) for index in held])  # type: ignore[attr-defined]
-    figures = head_figures(model.config.heads, [rows[index] for index in held], scores)
+    figures = head_figures(model.config.heads, data.held, peak_scores(model, data.held_clips))
     intents = [figure.auc for figure in figures[1:] if figure.auc is not None]
     mean = float(np.mean(intents)) if intents else 0.0
     gate = figures[0].auc or 0.0

@@ -45,7 +45,7 @@ def test_heads_thresholds_and_size() -> None:
     assert all(0 < runtime.metadata.threshold(head) < 1 for head in runtime.metadata.head_order)
     assert runtime.metadata.golden is not None
     assert runtime.metadata.sha256 is not None
-    assert (MODELS / "inherent.onnx").stat().st_size < 2_000_000
+    assert (MODELS / "inherent.onnx").stat().st_size < 3_000_000
 
 
 def test_streaming_windowed_and_torch_agree_on_speech() -> None:
@@ -60,7 +60,7 @@ def test_streaming_windowed_and_torch_agree_on_speech() -> None:
     assert streaming.metadata.training_hash == loaded.training_hash
     for index in range(len(CLIPS)):
         mel = log_mel(FrontendSpec(), samples_of(index).astype(np.float32) / 32768)
-        mel = mel[: len(mel) // 2 * 2]
+        mel = mel[: len(mel) // loaded.model.config.step_frames * loaded.model.config.step_frames]
         expected = checkpoint.step_scores(loaded.model, torch.from_numpy(mel)[None])[0].numpy().max(axis=0)
         assert np.abs(peak_scores(streaming, mel) - expected).max() <= 1e-4
         found = np.asarray(windowed.run(None, {"mel_spectrogram": mel[None]})[0])[0]

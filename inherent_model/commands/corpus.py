@@ -1,4 +1,4 @@
-"""`inherent corpus build`, `fetch` and `convert`: make the clips of a recipe, get public corpora, make them ours."""
+"""`inherent corpus`: make the clips of a recipe, get public corpora and real speech, make them ours."""
 
 from __future__ import annotations
 
@@ -8,16 +8,30 @@ import os
 import sys
 from pathlib import Path
 
+from inherentd.inherent_model.corpus.spread import SPREADS
+from inherentd.inherent_model.corpus.voices import SMALL_ENGINES
 from inherentd.inherent_model.errors import ModelError
+from inherentd.inherent_model.manifest import SPLITS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `inherent corpus`."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    build = actions.add_parser("build", help="make every clip of a recipe that is not there yet")
+    # No abbreviations: --engine and --engines are two things.
+    build = actions.add_parser("build", help="make every clip of a recipe that is not there yet", allow_abbrev=False)
     build.add_argument("--config", type=Path, required=True, help="corpus recipe, e.g. configs/corpus/first.yaml")
-    build.add_argument("--engines", nargs="+", help="make the clips of these engines only, e.g. --engines flite espeak")
-    build.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    build.add_argument(
+        "--engines", nargs="+", choices=("kokoro", *SMALL_ENGINES), metavar="SYNTHESIZER",
+        help="who speaks: make the clips of these synthesizers only, e.g. --engines flite espeak (default: all of the recipe)",
+    )  # fmt: skip
+    build.add_argument(
+        "--engine", choices=tuple(SPREADS), default="local",
+        help="where the work runs: processes of this machine (local), or Ray's cluster at RAY_ADDRESS, or here (default: local)",
+    )  # fmt: skip
+    build.add_argument(
+        "--workers", type=_positive, default=os.cpu_count() or 1,
+        help="processes on this machine (default: one a core); a cluster at RAY_ADDRESS uses all of its cores",
+    )  # fmt: skip
 
     fetch = actions.add_parser("fetch", help="get a public corpus by name")
     fetch.add_argument("name", nargs="?", help="e.g. slurp, massive, librispeech, musan; --list names them all")
@@ -30,6 +44,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fetch.add_argument("--catalogue", type=Path, metavar="FILE", help="your own catalogue file (docs/corpora.md)")
     fetch.add_argument("--check", action="store_true", help="verify what is there, fetch nothing")
     fetch.add_argument("--list", action="store_true", help="list the corpora, or the files of one")
+
+    real = actions.add_parser("real", help="decode the real, unaddressed speech that comes inside Debian packages")
+    real.add_argument("--config", type=Path, required=True, help="recipe, e.g. configs/corpus/real.yaml")
+    real.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, help="at a time (default: one a core)")
+
+    transcribe = actions.add_parser("transcribe", help="write down what real clips say, with Whisper, for training")
+    transcribe.add_argument("--manifest", type=Path, required=True, help="e.g. corpora/real/manifest.jsonl")
+    transcribe.add_argument("--model", required=True, help="folder in faster-whisper's form, or a name such as tiny.en")
+    transcribe.add_argument("--language", default="en", help="clips in this language only (default: en)")
+    transcribe.add_argument("--split", choices=SPLITS, default="train", help="clips of this split (default: train)")
+    transcribe.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, help="at a time (one a core)")
 
     convert = actions.add_parser("convert", help="turn a fetched corpus into what recipes read")
     convert.add_argument("name", help="slurp, massive, clinc150, librispeech, musan or speech_commands")
@@ -56,7 +81,10 @@ def _build(arguments: argparse.Namespace) -> int:
         from inherentd.inherent_model.corpus.build import build, load_recipe
     except ImportError as error:
         raise ModelError(f"{error}: pip install 'inherentd[corpus]'") from error
-    counts = build(load_recipe(arguments.config), workers=arguments.workers, engines=arguments.engines)
+    counts = build(
+        load_recipe(arguments.config), workers=arguments.workers, engines=arguments.engines,
+        spread_by=SPREADS[arguments.engine],
+    )  # fmt: skip
     for name, count in sorted(counts.items()):
         print(f"{name}: {count} clips", file=sys.stderr)
     return 0

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from inherentd.inherent_model.conditions import Conditions, Rendering, load_conditions, rendering
 from inherentd.inherent_model.degrade import Condition
 from inherentd.inherent_model.errors import ModelError
-from inherentd.inherent_model.manifest import Utterance
+from inherentd.inherent_model.manifest import Utterance, is_real
 from inherentd.inherent_model.streaming import delays, det, summary
 from inherentd.inherent_model.streaming.clips import clips, in_training, only, unaddressed_rows
 from inherentd.inherent_model.streaming.recording import gate_config, record
@@ -35,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, required=True, help="the training recipe: its test split is used")
     parser.add_argument("--unaddressed-audio", type=Path, nargs="+", default=[], metavar="FOLDER|MANIFEST",
                         help="more audio in which nobody speaks to the assistant")  # fmt: skip
+    parser.add_argument("--real", action="store_true",
+                        help="of the test's unaddressed clips, real recordings only: no synthetic near misses")  # fmt: skip
     parser.add_argument("--hours", type=float, default=0.0,
                         help="go through the unaddressed audio again, as other takes, until there are so many hours")  # fmt: skip
     parser.add_argument("--conditions", type=Path, help="e.g. configs/eval/conditions.yaml; with --condition")
@@ -55,7 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ModelError(str(error)) from error
     every = utterances(load_recipe(arguments.config))
     test = [row for row in every if row.split == "test"]
-    talk = only([row for row in test if not row.addressed], arguments.limit, 0)
+    unaddressed = [row for row in test if not row.addressed and (is_real(row) or not arguments.real)]
+    talk = only(unaddressed, arguments.limit, 0)
     talk += only(unaddressed_rows(arguments.unaddressed_audio), arguments.limit, 0)
     requests = only([row for row in test if row.addressed], arguments.limit, 0)
     if not talk or not requests:
@@ -66,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     spec = runtime.metadata.frontend or FrontendSpec()
     at_least = round(arguments.hours * HOUR_SAMPLES)
     takes = clips(talk, how, condition, spec, at_least_samples=at_least)
-    unaddressed = _hear(runtime, takes, "unaddressed", how.seed)
+    heard = _hear(runtime, takes, "unaddressed", how.seed)
     addressed = _hear(runtime, clips(requests, how, condition, spec), "addressed", how.seed)
     config = gate_config(runtime)
     trained = len(in_training(talk, [row for row in every if row.split == "train"]))
@@ -74,9 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
         "model": {"version": runtime.metadata.version, "training_hash": runtime.metadata.training_hash},
         "condition": dataclasses.asdict(condition),
         "gate": {key: value for key, value in dataclasses.asdict(config).items() if key != "heads"},
-        "unaddressed": {**summary.unaddressed(config, unaddressed), "clips_of_the_training_split": trained},
+        "unaddressed": {**summary.unaddressed(config, heard), "clips_of_the_training_split": trained},
         "addressed": summary.addressed(addressed),
-        **det.figures(run_sweep(config, unaddressed, addressed), config.open_threshold),
+        **det.figures(run_sweep(config, heard, addressed), config.open_threshold),
         "delay": delays.figures(config, addressed),
         "seconds_taken": round(time.monotonic() - started, 1),
     }

@@ -12,7 +12,7 @@ from inherentd.inherent_model.checkpoint import Checkpoint
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.evaluation import Padding, peak_scores
 from inherentd.inherent_model.features import extract
-from inherentd.inherent_model.manifest import Utterance
+from inherentd.inherent_model.manifest import Utterance, measured
 from inherentd.inherent_model.training import load_recipe, utterances
 
 
@@ -31,7 +31,7 @@ def score_split(weights: Path, config: Path, split: str, padding: Padding = "dyn
     loaded = checkpoint.load(weights)
     recipe = load_recipe(config)
     every = utterances(recipe)
-    rows = [row for row in every if row.split == split]
+    rows = measured(every, split)
     if not rows:
         raise ModelError(f"{config}: no {split} clips; give some lines of a manifest `split: {split}`")
     features = extract([row.path for row in rows], loaded.frontend, Path(recipe.out) / "cache")

@@ -1,7 +1,8 @@
 """`inherent corpus build`: sentences times voices -> clips and one manifest.
 
 Deterministic (the plan follows from the recipe and its seed), resumable (a clip that exists is not made again) and
-parallel (one process a core). A clip that an engine cannot speak is counted and left out, with the reason in the log.
+parallel (`spread`: processes here, or a Ray cluster). A clip that an engine cannot speak is counted and left out, with
+the reason in the log.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import yaml
 from tqdm import tqdm
 
 from inherentd.inherent_model.corpus import sentences as sentence_sources
+from inherentd.inherent_model.corpus import spread
 from inherentd.inherent_model.corpus.engines import SAMPLE_RATE_HZ, synthesize
 from inherentd.inherent_model.corpus.grammar import load_grammar
 from inherentd.inherent_model.corpus.sentences import Sentence
@@ -54,6 +56,10 @@ class CorpusRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """text files of people talking to each other, optional likewise"""
     corpus_sentences: dict[str, int] = {}
     """at most so many sentences of each text corpus, by its file's stem"""
+    addressed_share: float = 0.5
+    """how many of each engine's clips are addressed"""
+    revoiced_share: float = 0.65
+    """how many training clips get another pitch and other formants, at several times the cost of the small engines"""
     clips: dict[str, dict[str, int]]
     """how many clips each engine speaks, by split: {train: {kokoro: 3000, ...}, test: {...}}"""
 
@@ -103,7 +109,7 @@ def collect(recipe: CorpusRecipe) -> list[Sentence]:
 
 def plan(recipe: CorpusRecipe) -> list[Clip]:
     """Return the clips in the order in which they are made. Each engine goes through the sentences of its split from
-    a place of its own, half of its clips addressed, so that the engines together cover them all."""
+    a place of its own, `addressed_share` of its clips addressed, so that the engines together cover them all."""
     found = collect(recipe)
     clips: list[Clip] = []
     for split, engines in recipe.clips.items():
@@ -121,33 +127,40 @@ def plan(recipe: CorpusRecipe) -> list[Clip]:
             rng = random.Random(f"{recipe.seed}/{split}/{engine}")
             start = rng.random()
             for index in range(count):
-                kind = addressed if index % 2 else others
-                sentence = kind[(int(start * len(kind)) + index // 2) % len(kind)]
-                voice = draw(engine, split, rng)
+                before = int(index * recipe.addressed_share + 1e-9)
+                is_addressed = int((index + 1) * recipe.addressed_share + 1e-9) > before
+                kind, place = (addressed, before) if is_addressed else (others, index - before)
+                sentence = kind[(int(start * len(kind)) + place) % len(kind)]
+                voice = draw(engine, split, rng, recipe.revoiced_share)
                 digest = hashlib.sha256(f"{sentence.text}|{voice}".encode()).hexdigest()[:16]
                 clips.append(Clip(f"{split}/{engine}/{digest}.flac", sentence, voice))
     return clips
 
 
-def build(recipe: CorpusRecipe, *, workers: int, engines: Iterable[str] | None = None) -> Counter[str]:
+def build(
+    recipe: CorpusRecipe, *, workers: int, engines: Iterable[str] | None = None, spread_by: spread.Spread = spread.local
+) -> Counter[str]:
     """Make every clip of the plan that is not there yet, write `manifest.jsonl`, and return counts by engine and split.
 
     `engines` limits what is made now (the manifest always lists all clips that exist). Deterministic from the seed.
     """
-    out = Path(recipe.out)
+    out = Path(recipe.out).absolute()
     wanted = [clip for clip in plan(recipe) if engines is None or clip.voice.engine in set(engines)]
     missing = [clip for clip in wanted if not (out / clip.path).is_file()]
     for folder in {(out / clip.path).parent for clip in missing}:
         folder.mkdir(parents=True, exist_ok=True)
-    voices = Path(recipe.kokoro_voices) if recipe.kokoro_voices else None
+    voices = Path(recipe.kokoro_voices).absolute() if recipe.kokoro_voices else None
     failures: Counter[str] = Counter()
-    with ProcessPoolExecutor(workers) as pool:
-        jobs = pool.map(_speak, missing, [out] * len(missing), [voices] * len(missing), chunksize=4)
-        for problem in tqdm(jobs, total=len(missing), desc="synthesis", unit="clip", file=sys.stderr):
-            if problem:
-                failures[problem] += 1
+    problems = spread_by(partial(_speak, out=out, voices=voices), missing, workers)
+    for problem in tqdm(problems, total=len(missing), desc="synthesis", unit="clip", file=sys.stderr):
+        if problem:
+            failures[problem] += 1
     for problem, count in failures.most_common(10):
         print(f"left out {count} clips: {problem}", file=sys.stderr)
+    unseen = sum(not (out / clip.path).is_file() for clip in missing) - failures.total()
+    if unseen:
+        todo = "share that folder between the machines; where it is shared, run this again for the whole manifest"
+        print(f"{unseen} clips were made but are not seen in {out}: {todo}", file=sys.stderr)
     return write_manifest(recipe)
 
 

@@ -1,0 +1,138 @@
+"""The figures of the reports, written into the model card and the README: nobody copies a number by hand.
+
+A table stands between `<!-- figures: NAME -->` and `<!-- end -->`; whatever stood there before is replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inherentd.inherent_model.errors import ModelError
+
+Report = dict[str, Any]
+PLACE = re.compile(r"(?<=<!-- figures: )(\w+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
+
+
+def fill(text: str, folder: Path) -> str:
+    """Return `text` with every table made anew from the reports in `folder` (report.json of `inherent eval`,
+    events.json of `inherent eval-events`, thresholds.json); ModelError for a missing report or an unknown table."""
+
+    def table(found: re.Match[str]) -> str:
+        name = found[1]
+        if name not in TABLES:
+            raise ModelError(f"figures: {name}: no such table; expected one of {', '.join(TABLES)}")
+        file, make = TABLES[name]
+        return f"{name}{found[2]}{make(_read(folder / file), folder)}\n"
+
+    return PLACE.sub(table, text)
+
+
+def _read(path: Path) -> Report:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: {error}; make it with `inherent eval`, `eval-events` or `thresholds`") from error
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _number(value: float | None, form: str = ".3f") -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _spread(figures: Report, key: str, form: str) -> str:
+    """Return a figure with its interval where there is one."""
+    interval = (figures.get("intervals") or {}).get(key)
+    spread = f" ({format(interval[0], form)} to {format(interval[1], form)})" if interval else ""
+    return _number(figures[key], form) + spread
+
+
+def _mean(figures: Sequence[Report], key: str) -> float:
+    return float(np.mean([each[key] for each in figures if each[key] is not None]))
+
+
+def _heads(report: Report, folder: Path) -> str:
+    thresholds = _read(folder / "thresholds.json")
+    far = {each["head"]: each for each in report["far_from_training"]["heads"]}
+    rows = [
+        [each["head"], str(each["positives"]), _number(each["auc"]), _number(each["eer"], ".0%"),
+         _number(each["auc_addressed"]), _number(far[each["head"]]["auc"]), _number(thresholds["thresholds"][each["head"]]),
+         _number(thresholds["record"]["recall"][each["head"]], ".0%")]
+        for each in report["heads"]
+    ]  # fmt: skip
+    intents = report["heads"][1:]
+    rows.append(["mean of the intents", "", _number(_mean(intents, "auc")), _number(_mean(intents, "eer"), ".0%"),
+                 _number(_mean(intents, "auc_addressed")), _number(_mean(report["far_from_training"]["heads"][1:], "auc")),
+                 "", ""])  # fmt: skip
+    header = ["head", "clips with it", "AUC", "EER", "AUC among requests", "AUC far from training", "threshold",
+              "recall there (validation)"]  # fmt: skip
+    return _table(header, rows)
+
+
+def _clips(report: Report, folder: Path) -> str:
+    far = report["far_from_training"]["clips"]
+    voices = len(report["voices"])
+    engines = sorted({voice.split(":")[0] for voice in report["voices"]})
+    return (
+        f"{report['clips']} clips of {report['sentences']} sentences by {voices} voices (blends counted apart) of "
+        f"{len(engines)} engines ({', '.join(engines)}); {far} of the clips are far from every training sentence."
+    )
+
+
+def _groups(report: Report, folder: Path) -> str:
+    rows = [
+        [name, str(each["positives"]), str(each["negatives"]), _number(each["auc"]), _number(each["eer"], ".0%")]
+        for name, each in report["gate_by_group"].items()
+        if each["auc"] is not None
+    ]
+    return _table(["gate", "addressed", "not addressed", "AUC", "EER"], rows)
+
+
+def _conditions(report: Report, folder: Path) -> str:
+    rows = [
+        [name, _spread(each["heads"][0], "auc", ".3f"), _spread(each["heads"][0], "eer", ".0%"),
+         _number(_mean(each["heads"][1:], "auc"))]
+        for name, each in report.get("conditions", {}).items()
+    ]  # fmt: skip
+    return _table(["condition", "gate AUC (95% interval over speakers)", "gate EER", "intents, mean AUC"], rows)
+
+
+def _events(report: Report, folder: Path) -> str:
+    own, delay = report["at_own_threshold"], report["delay"]
+    gate, intent = delay["end_of_phrase_to_gate_ms"], delay["end_of_phrase_to_first_intent_ms"]
+    low, high = own["poisson_interval"]
+    quiet = report["unaddressed"]
+    own_rate = f"{own['false_accepts_per_hour']:.1f} false accepts an hour ({low:.1f} to {high:.1f})"
+    clips = f"{quiet['different_clips']} clips, {quiet['clips_of_the_training_split']} of them in training"
+    before = f"{_number(delay['opened_before_their_end'], '.0%')} of {delay['phrases_over_1500_ms']} phrases over 1.5 s"
+    rows = [
+        [f"at the shipped threshold, {own['threshold']:.3g}", f"{own_rate} at {own['recall']:.0%} recall"],
+        *([f"at {float(recall):.0%} recall", f"{_number(each['false_accepts_per_hour'], '.1f')} false accepts an hour"]
+          for recall, each in report["at_recall"].items()),
+        *([f"at {rate} false accepts an hour", f"{_number(each['recall'], '.0%')} recall"]
+          for rate, each in report["at_false_accepts_per_hour"].items()),
+        ["unaddressed audio", f"{quiet['hours']:.1f} h, {clips}"],
+        ["requests", f"{report['addressed']['clips']} clips"],
+        ["end of the phrase to gate.opened", f"median {gate['p50']} ms, 90% within {gate['p90']} ms"],
+        ["end of the phrase to the first intent", f"median {intent['p50']} ms, 90% within {intent['p90']} ms"],
+        ["gate open before the phrase ends", before],
+    ]  # fmt: skip
+    return _table(["the gate as it runs", ""], rows)
+
+
+TABLES: dict[str, tuple[str, Callable[[Report, Path], str]]] = {
+    "clips": ("report.json", _clips),
+    "heads": ("report.json", _heads),
+    "groups": ("report.json", _groups),
+    "conditions": ("report.json", _conditions),
+    "events": ("events.json", _events),
+}

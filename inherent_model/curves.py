@@ -1,0 +1,52 @@
+"""Learning curves: one line a validation in `log.jsonl`, and the same as TensorBoard files and a PNG."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+PARTS = ("loss_steps", "loss_peaks", "loss_phonemes")
+
+
+class Curves:
+    """The curves of one run; what an earlier, interrupted run logged stays and is drawn too."""
+
+    def __init__(self, out: Path) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.out = out
+        self.writer = SummaryWriter(str(out / "tensorboard"))
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Add what one validation found: `step`, `minutes`, `dense_peak_phoneme` and figures by name."""
+        with (self.out / "log.jsonl").open("a") as log:
+            log.write(json.dumps(line) + "\n")
+        values = dict(zip(PARTS, line["dense_peak_phoneme"], strict=True))
+        values |= {name: value for name, value in line.items() if isinstance(value, float) and name != "minutes"}
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, line["step"])
+        self.writer.flush()
+        draw(self.out / "log.jsonl", self.out / "curves.png")
+
+
+def draw(log: Path, png: Path) -> None:
+    """Draw the log of a run: losses on the left, validation figures on the right."""
+    from matplotlib.figure import Figure
+
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    # A run that was begun anew starts again at a lower step: only the last one is drawn.
+    start = max((i for i in range(1, len(lines)) if lines[i]["step"] <= lines[i - 1]["step"]), default=0)
+    lines = lines[start:]
+    steps = [line["step"] for line in lines]
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    losses, scores = figure.subplots(1, 2)
+    for index, name in enumerate(PARTS):
+        losses.plot(steps, [line["dense_peak_phoneme"][index] for line in lines], marker=".", label=name)
+    for name in ("gate_auc", "intents_mean_auc", "gate_eer"):
+        scores.plot(steps, [line.get(name) or float("nan") for line in lines], marker=".", label=f"validation {name}")
+    for axes in (losses, scores):
+        axes.set_xlabel("step")
+        axes.grid(visible=True, alpha=0.3)
+        axes.legend()
+    figure.savefig(png, dpi=90)

@@ -1,0 +1,113 @@
+"""Trials of a training recipe, each with a few changes, trained and measured alike: what is worth its cost?"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from inherentd.inherent_model import training
+from inherentd.inherent_model.commands.scored import score_split
+from inherentd.inherent_model.errors import ModelError
+from inherentd.inherent_model.evaluation import head_figures
+from inherentd.inherent_model.recipe import TrainRecipe, read_yaml
+from inherentd.pipeline.frontend import FrontendSpec
+
+SPLITS = ("validation", "test")
+
+
+class Trial(msgspec.Struct, forbid_unknown_fields=True):
+    """One line of the table: what is changed in the recipe."""
+
+    name: str
+    set: dict[str, Any] = {}
+
+
+class Experiments(msgspec.Struct, forbid_unknown_fields=True):
+    """What `configs/train/experiments.yaml` may hold. Paths are relative to the working directory."""
+
+    base: str
+    """the training recipe that all trials begin with"""
+    out: str
+    """each trial has a folder in here; one that has its figures there already is not trained again"""
+    trials: list[Trial]
+    set: dict[str, Any] = {}
+    """what is changed in all of them"""
+
+
+def load(path: Path) -> Experiments:
+    """Return the experiments of a YAML file; a wrong key or type is a ModelError that names it."""
+    try:
+        return msgspec.convert(read_yaml(path), Experiments)
+    except msgspec.ValidationError as error:
+        raise ModelError(f"{path}: {error}") from error
+
+
+def recipe_of(experiments: Experiments, trial: Trial) -> TrainRecipe:
+    """Return the training recipe of one trial; ModelError when what it sets is no key of a recipe, or not its type."""
+    base = read_yaml(Path(experiments.base))
+    if not isinstance(base, dict):
+        raise ModelError(f"{experiments.base}: no training recipe")
+    changed = base | experiments.set | trial.set | {"out": f"{experiments.out}/{trial.name}"}
+    try:
+        return msgspec.convert(changed, TrainRecipe)
+    except msgspec.ValidationError as error:
+        raise ModelError(f"trial {trial.name!r}: {error}") from error
+
+
+def run(experiments: Experiments) -> list[dict[str, Any]]:
+    """Train and measure each trial that has no figures yet, and return the figures of all, in order.
+
+    CPU minutes are those of training without the materialized batches, which trials may share.
+    """
+    recipes = {trial.name: recipe_of(experiments, trial) for trial in experiments.trials}
+    found = []
+    for name, recipe in recipes.items():
+        kept = Path(recipe.out) / "figures.json"
+        if not kept.is_file():
+            print(f"--- {name}", file=sys.stderr)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            before = time.process_time()
+            weights = training.train(recipe)
+            minutes = (time.process_time() - before) / 60
+            (kept.parent / "recipe.yaml").write_bytes(msgspec.yaml.encode(recipe))
+            kept.write_text(json.dumps({"name": name, "cpu_minutes": round(minutes, 1), **_measure(weights, recipe)}))
+        found.append(json.loads(kept.read_text()))
+    return found
+
+
+def _measure(weights: Path, recipe: TrainRecipe) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    for split in SPLITS:
+        scored = score_split(weights, Path(recipe.out) / "recipe.yaml", split)
+        model = scored.checkpoint.model
+        heads = head_figures(model.config.heads, scored.rows, scored.scores)
+        figures[split] = [dataclasses.asdict(head) for head in heads]
+        figures["parameters"] = sum(parameter.numel() for parameter in model.parameters())
+        spec = FrontendSpec()
+        figures["receptive_field_s"] = model.config.receptive_field_frames * spec.hop_samples / spec.sample_rate_hz
+    return figures
+
+
+def table(found: list[dict[str, Any]]) -> str:
+    """Return the figures as a Markdown table: for each split gate AUC, gate EER and mean intent AUC."""
+    lines = [
+        "| trial | parameters | receptive field | CPU min | "
+        + " | ".join(f"{split}: gate AUC | EER | intents" for split in SPLITS) + " |",
+        "|---" * (4 + 3 * len(SPLITS)) + "|",
+    ]  # fmt: skip
+    for row in found:
+        cells = [row["name"], f"{row['parameters'] / 1000:.0f}k", f"{row['receptive_field_s']:.1f} s",
+                 f"{row['cpu_minutes']:.0f}"]  # fmt: skip
+        for split in SPLITS:
+            gate, *intents = row[split]
+            aucs = [head["auc"] for head in intents if head["auc"] is not None]
+            cells += [f"{gate['auc']:.3f}", f"{gate['eer']:.3f}", f"{np.mean(aucs):.3f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)

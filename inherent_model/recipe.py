@@ -1,0 +1,100 @@
+"""What a training recipe may hold (`configs/train/*.yaml`)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+import yaml
+
+from inherentd.inherent_model.architecture import ModelConfig
+from inherentd.inherent_model.augment import AugmentConfig
+from inherentd.inherent_model.errors import ModelError
+from inherentd.inherent_model.heads import SHIPPED_HEADS
+from inherentd.inherent_model.manifest import Utterance, read_manifests
+
+
+class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """One run. Paths are relative to the working directory."""
+
+    seed: int = 0
+    heads: tuple[str, ...] = SHIPPED_HEADS
+    manifests: list[str]
+    optional_manifests: list[str] = []
+    """used where they exist"""
+    leave_out: list[str] = []
+    """engines whose training clips are left out, for trials"""
+    noise_folder: str | None = None
+    """recordings mixed under the speech, optional"""
+    augment: AugmentConfig = AugmentConfig()
+    out: str = "runs/train"
+    ear: str | None = None
+    """an ear to begin with, from `inherent ear`; without it and without `warm_start` the ear begins at random"""
+    warm_start: str | None = None
+    """a checkpoint to go on from; its heads, shape and phonemes must be the recipe's"""
+    adapter_channels: int = 96
+    ear_channels: tuple[int, ...] = (24, 48, 72, 96)
+    channels: int = 128
+    dilations: tuple[int, ...] = (1, 2, 4, 8)
+    dropout: float = 0.1
+    phoneme_blocks: int = 1
+    steps: int
+    """training steps in all"""
+    phoneme_steps: int
+    """the first so many steps train the phoneme output only"""
+    frozen_steps: int = 0
+    """the first so many steps leave the ear as it is and learn from materialized batches"""
+    frozen_batches: int = 0
+    """how many batches are materialized for them"""
+    frozen_folder: str | None = None
+    """where these lie; `out`/heard unless told otherwise. Runs that share ear, data and seed can share it"""
+    frozen_noise: float = 0.25
+    batch_frames: int = 12_000
+    learning_rate: float = 2e-3
+    ear_learning_rate: float = 0.1
+    """the ear's, as a share of `learning_rate`"""
+    weight_decay: float = 0.02
+    phoneme_weight: float = 0.3
+    average_decay: float = 0.999
+    bfloat16: bool = False
+    """autocast: faster where the CPU multiplies bfloat16 (AVX512-BF16, AMX), ten times slower where it does not (AVX2)"""
+    validate_every: int = 1000
+    keep_every_minutes: float = 5.0
+    """how often the whole state is written, for `inherent train --resume`"""
+
+    def model_config(self, phonemes: tuple[str, ...]) -> ModelConfig:
+        """Return the shape of the network with this phoneme inventory."""
+        return ModelConfig(
+            heads=tuple(self.heads), adapter_channels=self.adapter_channels, ear_channels=tuple(self.ear_channels),
+            channels=self.channels, dilations=tuple(self.dilations), dropout=self.dropout,
+            phoneme_blocks=self.phoneme_blocks, phonemes=phonemes,
+        )  # fmt: skip
+
+
+def read_yaml(path: Path) -> object:
+    """Return what a recipe file holds; ModelError when it is missing or no YAML."""
+    try:
+        return yaml.safe_load(path.read_text())
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: no such training recipe; configs/train/ holds the project's own") from error
+    except yaml.YAMLError as error:
+        raise ModelError(f"{path}: {error}") from error
+
+
+def load_recipe(path: Path) -> TrainRecipe:
+    """Return the recipe of a YAML file; a wrong key or type is a ModelError that names it."""
+    try:
+        return msgspec.convert(read_yaml(path), TrainRecipe)
+    except msgspec.ValidationError as error:
+        raise ModelError(f"{path}: {error}") from error
+
+
+def utterances(recipe: TrainRecipe) -> list[Utterance]:
+    """Return the labelled clips of the recipe's manifests, optional ones where they are here."""
+    optional = [Path(path) for path in recipe.optional_manifests]
+    for path in optional:
+        if not path.is_file():
+            print(f"{path} is not here: going on without it", file=sys.stderr)
+    rows = read_manifests([*map(Path, recipe.manifests), *(path for path in optional if path.is_file())])
+    return [row for row in rows if row.split != "train" or row.speaker.split(":")[0] not in recipe.leave_out]

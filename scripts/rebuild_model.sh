@@ -1,0 +1,37 @@
+#!/bin/sh
+# Corpus, ear, model, thresholds, report and artifacts from nothing: sh scripts/rebuild_model.sh [--quick]
+# Needs the set-up of docs/training.md. Works in the current folder (corpora/, runs/, models/; ../shared/data is used
+# where it exists). Whatever exists already is kept: an interrupted rebuild goes on where it was.
+# --quick takes a small corpus and a small network through the same commands, in minutes: the model is good for nothing.
+set -eu
+configs=$(dirname "$0")/../configs
+if [ "${1:-}" = --quick ]; then
+    corpora=quick real="" ear="" stages=quick out=runs/quick/models events="--limit 20" clips="--limit 20" day=--quick
+else
+    corpora="first talk near life voices" real=$configs/corpus/real.yaml ear=$configs/train/ear.yaml stages="first whole"
+    out=models events=--real clips="--limit 300" day="--hours 24"
+fi
+for name in $corpora; do
+    inherent corpus build --config "$configs/corpus/$name.yaml"
+done
+[ -z "$real" ] || inherent corpus real --config "$real"
+[ -z "$ear" ] || [ -f runs/ear/ear.safetensors ] || inherent ear --config "$ear"
+for stage in $stages; do
+    # A stage that was interrupted left its state behind; one that has ended left none.
+    if [ -f "runs/$stage/resume.pt" ]; then
+        inherent train --config "$configs/train/$stage.yaml" --resume
+    elif [ ! -f "runs/$stage/best.safetensors" ]; then
+        inherent train --config "$configs/train/$stage.yaml"
+    fi
+    recipe="$configs/train/$stage.yaml" weights="runs/$stage/best.safetensors"
+done
+mkdir -p "$out"
+inherent thresholds --checkpoint "$weights" --config "$recipe" --out "$out/thresholds.json"
+inherent export --checkpoint "$weights" --thresholds "$out/thresholds.json" --out "$out"
+# shellcheck disable=SC2086 - no word or two
+inherent eval --checkpoint "$weights" --config "$recipe" --conditions "$configs/eval/conditions.yaml" $clips \
+    --out "$out/report.json"
+# shellcheck disable=SC2086 - no word or two
+inherent eval-events --model "$out/inherent.onnx" --config "$recipe" $events --out "$out/events.json" --det "$out/det.png"
+inherent eval-state --model "$out/inherent.onnx" $day
+[ ! -f "$out/README.md" ] || inherent card --models "$out" "$out/README.md"

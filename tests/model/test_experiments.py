@@ -1,0 +1,55 @@
+"""`inherent experiments`: trials are recipes with changes, are trained once, and end in one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from inherentd.inherent_model import cli, experiments
+from inherentd.inherent_model.errors import ModelError
+from tests.model.toy_corpus import write_corpus
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    manifest = write_corpus(tmp_path, 81)
+    base = tmp_path / "base.yaml"
+    base.write_text(
+        f"heads: [isInteresting, hasHighTone, hasLowTone]\nmanifests: [{manifest}]\nadapter_channels: 8\n"
+        "ear_channels: [3, 4, 5, 6]\nchannels: 8\nsteps: 9\nphoneme_steps: 1\nbatch_frames: 1500\n"
+    )
+    path = tmp_path / "experiments.yaml"
+    path.write_text(
+        f"base: {base}\nout: {tmp_path}/trials\nset: {{steps: 2}}\n"
+        "trials:\n  - {name: short, set: {dilations: [1]}}\n  - {name: long, set: {dilations: [1, 2]}}\n"
+    )
+    return path
+
+
+def test_each_trial_is_trained_once_and_has_a_line(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["experiments", "--config", str(config)]) == 0
+    first = capsys.readouterr().out
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in first.splitlines()]
+    assert [row[0] for row in rows] == ["trial", "---", "short", "long"]
+    assert len({len(row) for row in rows}) == 1
+    assert float(rows[2][2].split()[0]) < float(rows[3][2].split()[0])  # receptive fields
+    assert cli.main(["experiments", "--config", str(config)]) == 0
+    again = capsys.readouterr()
+    assert again.out == first
+    assert "training clips" not in again.err
+
+
+def test_a_wrong_key_names_its_trial(config: Path) -> None:
+    trials = experiments.load(config)
+    with pytest.raises(ModelError, match=r"trial 'odd'.*dilatoins"):
+        experiments.recipe_of(trials, experiments.Trial("odd", {"dilatoins": [1]}))
+
+
+def test_the_projects_trials_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    trials = experiments.load(Path("configs/train/experiments.yaml"))
+    recipes = [experiments.recipe_of(trials, trial) for trial in trials.trials]
+    assert len({recipe.out for recipe in recipes}) == len(recipes) > 5

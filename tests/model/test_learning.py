@@ -1,0 +1,170 @@
+"""What training rests on: exact resuming, materialized batches, two processes, the ear's teacher."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from inherentd.inherent_model import cli, shards, speech_embedding, training
+from inherentd.inherent_model.architecture import InherentModel
+from inherentd.inherent_model.checkpoint import load
+from inherentd.inherent_model.ear import Ear
+from inherentd.inherent_model.errors import ModelError
+from inherentd.inherent_model.lesson import head_losses
+from tests.model.toy_corpus import write_corpus
+
+WIDTHS = "adapter_channels: 8\near_channels: [3, 4, 5, 6]\nchannels: 8\ndilations: [1]\n"
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("corpus"), 90)
+
+
+def recipe_file(corpus: Path, out: Path, more: str) -> Path:
+    path = out.with_suffix(".yaml")
+    path.write_text(
+        f"heads: [isInteresting, hasHighTone, hasLowTone]\nmanifests: [{corpus}]\nout: {out}\n{WIDTHS}"
+        f"batch_frames: 1500\nphoneme_steps: 1\nvalidate_every: 1000\n{more}"
+    )
+    return path
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return load(path).model.state_dict()
+
+
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(corpus: Path, tmp_path: Path) -> None:
+    """Over the frozen phase's end too, with dropout and noise: bit for bit."""
+    more = "steps: 8\nfrozen_steps: 5\nfrozen_batches: 3\nkeep_every_minutes: 0\n"
+    whole = training.load_recipe(recipe_file(corpus, tmp_path / "whole", more))
+    expected = weights(training.train(whole))
+    for stopped_after in (3, 6):
+        recipe = msgspec.structs.replace(whole, out=str(tmp_path / f"stopped{stopped_after}"))
+        training.train(recipe, steps=8, stop_after=stopped_after)
+        found = weights(training.train(recipe, steps=8, resume=True))
+        assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_resuming_needs_a_run_of_the_same_recipe(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = recipe_file(corpus, tmp_path / "run", "steps: 3\nkeep_every_minutes: 0\n")
+    assert cli.main(["train", "--config", str(path), "--resume"]) == 1
+    assert "nothing to resume" in capsys.readouterr().err
+    assert cli.main(["train", "--config", str(path)]) == 0
+    path.write_text(path.read_text().replace("steps: 3\n", "steps: 4\n"))
+    assert cli.main(["train", "--config", str(path), "--resume"]) == 1
+    assert "another recipe" in capsys.readouterr().err
+
+
+def test_a_materialized_batch_is_what_the_ear_would_hear(corpus: Path, tmp_path: Path) -> None:
+    more = "steps: 2\nfrozen_steps: 2\nfrozen_batches: 3\n"
+    recipe = training.load_recipe(recipe_file(corpus, tmp_path / "run", more))
+    training.train(recipe)
+    start = load(tmp_path / "run" / "start.safetensors").model
+    maker = training.prepare(recipe, start.config).maker
+    for number, batch in zip(range(3), maker.batches(), strict=False):
+        heard = shards.load(shards.path_of(tmp_path / "run" / "heard", number))
+        with torch.inference_mode():
+            embeddings, _ = start.listen(batch.mel, start.initial_state(len(batch.mel)))
+        assert torch.allclose(heard.embeddings, embeddings, atol=2e-2, rtol=2e-3)
+        assert torch.equal(heard.target, batch.target)
+        assert torch.allclose(heard.weight, batch.weight, atol=1e-6)
+
+
+def test_two_processes_train_together(corpus: Path, tmp_path: Path) -> None:
+    """`torchrun` with gloo: real processes, gradients averaged, one checkpoint."""
+    path = recipe_file(corpus, tmp_path / "run", "steps: 4\nfrozen_steps: 2\nfrozen_batches: 4\n")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m",
+               "inherentd.inherent_model.cli", "train", "--config", str(path)]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    log = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in log] == [4]
+    assert (tmp_path / "run" / "curves.png").stat().st_size > 1000
+    load(tmp_path / "run" / "best.safetensors")
+
+
+def test_the_peak_loss_counts_what_opens_a_gate() -> None:
+    """One high step where nothing should fire costs as much as silence where something should."""
+    target, weight = torch.zeros(1, 10, 1), torch.ones(1, 10, 1)
+    quiet = head_losses(torch.full((1, 10, 1), -6.0), target, weight)[1]
+    spike = torch.full((1, 10, 1), -6.0)
+    spike[0, 3] = 6
+    assert head_losses(spike, target, weight)[1] > quiet + 5
+    target[0, 5:8] = 1
+    assert head_losses(torch.full((1, 10, 1), -6.0), target, weight)[1] > 10
+    fired = torch.full((1, 10, 1), -6.0)
+    fired[0, 6] = 6
+    assert head_losses(fired, target, weight)[1] < 0.1
+
+
+def test_the_teacher_is_the_network_in_the_package() -> None:
+    """Our layers with its weights give what LiteRT gives for the package's own file; and so does the spectrum."""
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter", reason="pip install 'inherentd[train]'")
+    package = Path(pytest.importorskip("pyopen_wakeword").__file__).parent / "models"
+    ear = Ear(128, 8, (24, 48, 72, 96))
+    speech_embedding.load_network(ear)
+    frames = torch.randn(76, 32, generator=torch.Generator().manual_seed(0)) * 2 + 7
+    original = interpreter.Interpreter(str(package / "embedding_model.tflite"))
+    original.allocate_tensors()
+    original.set_tensor(original.get_input_details()[0]["index"], frames[None, :, :, None].numpy())
+    original.invoke()
+    expected = original.get_tensor(original.get_output_details()[0]["index"]).ravel()
+    assert np.allclose(speech_embedding.embeddings(ear, frames)[0].numpy(), expected, atol=1e-3)
+    samples = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
+    spectrum = interpreter.Interpreter(str(package / "melspectrogram.tflite"))
+    spectrum.resize_tensor_input(0, [1, 16_000], strict=True)
+    spectrum.allocate_tensors()
+    spectrum.set_tensor(0, samples[None] * speech_embedding.FULL_SCALE)
+    spectrum.invoke()
+    decibels = spectrum.get_tensor(spectrum.get_output_details()[0]["index"])[0, 0]
+    assert np.allclose(speech_embedding.mel_filters().log_power(samples).numpy(), decibels / 10 + 2, atol=1e-3)
+
+
+def test_the_streamed_ear_hears_what_the_teacher_hears() -> None:
+    """With its own frames for input, the causal ear's embeddings are the original's, one for every window."""
+    ear = Ear(128, 8, (24, 48, 72, 96))
+    speech_embedding.load_network(ear)
+    ear.eval()
+    frames = torch.randn(160, 32, generator=torch.Generator().manual_seed(1)) * 2 + 7
+    # The adapter set to pass frame pairs through: hidden copies 64 of our bins, frames hands them on.
+    ear = Ear(64, 64, (24, 48, 72, 96))
+    speech_embedding.load_network(ear)
+    with torch.no_grad():
+        for layer in (ear.hidden, ear.frames):
+            layer.weight.zero_()
+            assert layer.bias is not None
+            layer.bias.zero_()
+        ear.hidden.weight[:, :, -1] = torch.eye(64)
+        ear.frames.weight[:, :, 0] = torch.eye(64)
+        ours = frames.reshape(80, 64).T[None].clamp(min=0)
+        found, _ = ear(ours, ear.initial_state(1))
+        expected = speech_embedding.embeddings(ear, frames.clamp(min=0)[4:])
+    # The first whole window ends with step 9 (from 0): frames 4 to 79 of 10 ms.
+    assert torch.allclose(found[0, :, 9:].T, expected[:11], atol=1e-3)
+
+
+def test_an_ear_that_does_not_fit_is_refused(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "ear.safetensors").write_bytes(b"")
+    path = recipe_file(corpus, tmp_path / "run", f"steps: 2\near: {tmp_path}/missing.safetensors\n")
+    with pytest.raises(ModelError, match="no such ear"):
+        training.train(training.load_recipe(path))
+    from safetensors.torch import save_file
+
+    other = InherentModel(training.load_recipe(path).model_config(()))
+    save_file({"ear.hidden.weight": torch.zeros(3, 128, 3)}, tmp_path / "ear.safetensors")
+    assert other.ear.hidden.weight.shape != (3, 128, 3)
+    path.write_text(path.read_text().replace("missing", "ear"))
+    with pytest.raises(ModelError, match="does not fit"):
+        training.train(training.load_recipe(path))
