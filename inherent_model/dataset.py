@@ -30,6 +30,8 @@ GROUP_SHARES = (0.36, 0.16, 0.34, 0.14)
 sound that is not (real recordings, of which nobody wrote down the words)"""
 COMPANION_WEIGHTS = (1.0, 1.0, 2.0, 2.0)
 """how much more often than that a clip of each group is laid beside another one"""
+HARD_SHARE = 0.4
+"""how many of the unaddressed clips are drawn from the mined ones, where there are any"""
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,19 @@ class BatchMaker:
             shares[side] *= sum(GROUP_SHARES[side]) / shares[side].sum()
         companions = shares * COMPANION_WEIGHTS
         self.shares, self.companions = shares, companions / companions.sum()
+        self.rounds = 0
+        self.mined: list[tuple[int, list[int]]] = []
+        """(first round that it holds for, places in the pool of the hard unaddressed clips), in order of rounds"""
+
+    def harden(self, places: list[int]) -> None:
+        """Draw more of these unaddressed clips, in all rounds of streams that are not planned yet."""
+        self.mined.append((self.rounds, places))
 
     def batches(self, first: int = 0, stride: int = 1) -> Iterator[Batch]:
         """Yield batches `first`, `first + stride`, ... without end."""
         number = 0
         for round_number in itertools.count():
+            self.rounds = round_number + 1
             for place, streams in enumerate(self._round(np.random.default_rng([self.seed, round_number]), 512)):
                 if number >= first and (number - first) % stride == 0:
                     yield self._batch(streams, np.random.default_rng([self.seed, round_number, place]))
@@ -110,10 +120,12 @@ class BatchMaker:
     def _round(self, rng: np.random.Generator, count: int) -> list[list[list[Example]]]:
         """Return the batches of `count` streams, each a list of clips, sorted by length so that little is padding."""
         streams = []
+        mined = next((places for start, places in reversed(self.mined) if start < self.rounds), [])
+        hard = [np.intersect1d(group, mined) for group in self.groups]
         for group in rng.choice(len(self.groups), count, p=self.shares):
-            members = [self._draw(int(group), rng)]
+            members = [self._draw(int(group), hard, rng)]
             if rng.random() < 0.2:
-                members.append(self._draw(int(rng.choice(len(self.groups), p=self.companions)), rng))
+                members.append(self._draw(int(rng.choice(len(self.groups), p=self.companions)), hard, rng))
                 rng.shuffle(members)  # pyright: ignore[reportArgumentType] - a list is a mutable sequence too
             streams.append(members)
         streams.sort(key=lambda members: sum(len(member.mel) for member in members))
@@ -127,8 +139,9 @@ class BatchMaker:
         batches.append(current)
         return [batches[index] for index in rng.permutation(len(batches)) if len(batches[index]) > 4]
 
-    def _draw(self, group: int, rng: np.random.Generator) -> Example:
-        return self.pool[int(rng.choice(self.groups[group]))]
+    def _draw(self, group: int, hard: list[np.ndarray], rng: np.random.Generator) -> Example:
+        members = hard[group] if len(hard[group]) and rng.random() < HARD_SHARE else self.groups[group]
+        return self.pool[int(rng.choice(members))]
 
     def _batch(self, streams: list[list[Example]], rng: np.random.Generator) -> Batch:
         laid = [self._lay(members, rng) for members in streams]

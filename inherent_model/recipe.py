@@ -20,6 +20,7 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     seed: int = 0
     heads: tuple[str, ...] = SHIPPED_HEADS
+    """the gate first; in a recipe file either the names themselves or a file with one name a line"""
     manifests: list[str]
     optional_manifests: list[str] = []
     """used where they exist"""
@@ -59,6 +60,10 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     average_decay: float = 0.999
     bfloat16: bool = False
     """autocast: faster where the CPU multiplies bfloat16 (AVX512-BF16, AMX), ten times slower where it does not (AVX2)"""
+    mine_every: int = 0
+    """after so many steps of new batches, look again for unaddressed clips that the gate takes for requests; 0: never"""
+    mine_clips: int = 3000
+    """among how many, drawn anew each time"""
     validate_every: int = 1000
     keep_every_minutes: float = 5.0
     """how often the whole state is written, for `inherent train --resume`"""
@@ -84,10 +89,25 @@ def read_yaml(path: Path) -> object:
 
 def load_recipe(path: Path) -> TrainRecipe:
     """Return the recipe of a YAML file; a wrong key or type is a ModelError that names it."""
+    found = read_yaml(path)
+    if isinstance(found, dict) and isinstance(found.get("heads"), str):
+        found = found | {"heads": _heads_file(path.parent / found["heads"])}
     try:
-        return msgspec.convert(read_yaml(path), TrainRecipe)
+        return msgspec.convert(found, TrainRecipe)
     except msgspec.ValidationError as error:
         raise ModelError(f"{path}: {error}") from error
+
+
+def _heads_file(path: Path) -> list[str]:
+    """Return the names in a heads file, one a line; empty lines and what follows a # are left out."""
+    try:
+        lines = [line.split("#")[0].strip() for line in path.read_text().splitlines()]
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}; `heads` names this file, seen from the recipe") from error
+    names = [line for line in lines if line]
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise ModelError(f"{path}: got {names}, expected the gate and one head or more, a name a line, none twice")
+    return names
 
 
 def utterances(recipe: TrainRecipe) -> list[Utterance]:

@@ -34,6 +34,7 @@ from inherentd.inherent_model.evaluation import head_figures, peak_scores
 from inherentd.inherent_model.features import extract, read_audio
 from inherentd.inherent_model.lesson import Lesson
 from inherentd.inherent_model.manifest import Utterance, measured
+from inherentd.inherent_model.mining import hardest
 from inherentd.inherent_model.recipe import TrainRecipe, load_recipe, utterances
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
 
@@ -125,7 +126,7 @@ def train(
     if world > 1:
         distributed.barrier()
     if resume:
-        run.restore(out / "resume.pt")
+        run.restore(out / "resume.pt", data.maker)
     elif rank == 0:
         # An earlier run's checkpoint must not pass for this one's.
         (out / "best.safetensors").unlink(missing_ok=True)
@@ -137,12 +138,14 @@ def train(
     curves = Curves(out) if rank == 0 else None
     for batch in run.batches(data.maker, folder):
         run.learn(lesson, batch)
+        if recipe.mine_every and run.step > run.frozen and run.step % recipe.mine_every == 0:
+            run.mine(data.maker)
         if curves and (run.step % recipe.validate_every == 0 or run.step == total):
             run.validate(data, curves, out)
         if rank == 0 and time.monotonic() - run.kept > 60 * recipe.keep_every_minutes:
-            run.keep(out / "resume.pt")
+            run.keep(out / "resume.pt", data.maker)
         if run.step == stop_after and rank == 0:
-            run.keep(out / "resume.pt")
+            run.keep(out / "resume.pt", data.maker)
         if run.step in (total, stop_after):
             break
     if rank == 0 and run.step == total:
@@ -204,6 +207,14 @@ class _Run:
                  min(self.recipe.average_decay, self.step / (self.step + AVERAGE_WARMUP_STEPS)))  # fmt: skip
         self.seen.append(parts.tolist())
 
+    def mine(self, maker: BatchMaker) -> None:
+        """Look for hard negatives with the averaged weights; every process goes on with those that the first found."""
+        rng = np.random.default_rng([self.recipe.seed, self.step])
+        found = [hardest(self.average, maker.pool, self.recipe.mine_clips, rng) if self.rank == 0 else []]
+        if self.world > 1:
+            distributed.broadcast_object_list(found)
+        maker.harden(found[0])
+
     def validate(self, data: Prepared, curves: Curves, out: Path) -> None:
         """Log the figures of the averaged weights on validation; keep the weights where they are the best so far."""
         score, figures = _figures(self.average, data)
@@ -218,7 +229,7 @@ class _Run:
             notes = {"recipe": msgspec.to_builtins(self.recipe), "validation": line}
             checkpoint.save(out / "best.safetensors", self.average, FrontendSpec(), notes)
 
-    def keep(self, path: Path) -> None:
+    def keep(self, path: Path, maker: BatchMaker) -> None:
         """Write everything that an interrupted run needs to go on, whole or not at all."""
         self.minutes += (time.monotonic() - self.started) / 60
         self.started = self.kept = time.monotonic()
@@ -226,13 +237,13 @@ class _Run:
             "recipe": msgspec.to_builtins(self.recipe), "step": self.step, "best": self.best, "minutes": self.minutes,
             "seen": self.seen, "model": self.model.state_dict(), "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict(),
-            "random": torch.get_rng_state(),
+            "random": torch.get_rng_state(), "mined": maker.mined,
         }  # fmt: skip
         unfinished = path.with_suffix(".part")
         torch.save(state, unfinished)
         unfinished.rename(path)
 
-    def restore(self, path: Path) -> None:
+    def restore(self, path: Path, maker: BatchMaker) -> None:
         if not path.is_file():
             raise ModelError(f"{path}: nothing to resume; begin with `inherent train` without --resume")
         state = torch.load(path, weights_only=True)
@@ -243,6 +254,7 @@ class _Run:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.step, self.best, self.minutes, self.seen = (state[key] for key in ("step", "best", "minutes", "seen"))
+        maker.mined = state["mined"]
         torch.set_rng_state(state["random"])
 
 

@@ -14,11 +14,15 @@ import pytest
 import torch
 
 from inherentd.inherent_model import cli, shards, speech_embedding, training
-from inherentd.inherent_model.architecture import InherentModel
+from inherentd.inherent_model.architecture import InherentModel, ModelConfig
 from inherentd.inherent_model.checkpoint import load
+from inherentd.inherent_model.dataset import BatchMaker, Example
 from inherentd.inherent_model.ear import Ear
 from inherentd.inherent_model.errors import ModelError
+from inherentd.inherent_model.evaluation import peak_scores
 from inherentd.inherent_model.lesson import head_losses
+from inherentd.inherent_model.mining import hardest
+from inherentd.pipeline.frontend import FrontendSpec
 from tests.model.toy_corpus import write_corpus
 
 WIDTHS = "adapter_channels: 8\near_channels: [3, 4, 5, 6]\nchannels: 8\ndilations: [1]\n"
@@ -43,14 +47,14 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(corpus: Path, tmp_path: Path) -> None:
-    """Over the frozen phase's end too, with dropout and noise: bit for bit."""
-    more = "steps: 8\nfrozen_steps: 5\nfrozen_batches: 3\nkeep_every_minutes: 0\n"
+    """Over the frozen phase's end too, with dropout, noise and hard negatives: bit for bit."""
+    more = "steps: 12\nfrozen_steps: 5\nfrozen_batches: 3\nkeep_every_minutes: 0\nmine_every: 3\nmine_clips: 20\n"
     whole = training.load_recipe(recipe_file(corpus, tmp_path / "whole", more))
     expected = weights(training.train(whole))
-    for stopped_after in (3, 6):
+    for stopped_after in (3, 8):
         recipe = msgspec.structs.replace(whole, out=str(tmp_path / f"stopped{stopped_after}"))
-        training.train(recipe, steps=8, stop_after=stopped_after)
-        found = weights(training.train(recipe, steps=8, resume=True))
+        training.train(recipe, steps=12, stop_after=stopped_after)
+        found = weights(training.train(recipe, steps=12, resume=True))
         assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
@@ -60,7 +64,7 @@ def test_resuming_needs_a_run_of_the_same_recipe(
     path = recipe_file(corpus, tmp_path / "run", "steps: 3\nkeep_every_minutes: 0\n")
     assert cli.main(["train", "--config", str(path), "--resume"]) == 1
     assert "nothing to resume" in capsys.readouterr().err
-    assert cli.main(["train", "--config", str(path)]) == 0
+    training.train(training.load_recipe(path), stop_after=2)
     path.write_text(path.read_text().replace("steps: 3\n", "steps: 4\n"))
     assert cli.main(["train", "--config", str(path), "--resume"]) == 1
     assert "another recipe" in capsys.readouterr().err
@@ -93,6 +97,43 @@ def test_two_processes_train_together(corpus: Path, tmp_path: Path) -> None:
     assert [json.loads(line)["step"] for line in log] == [4]
     assert (tmp_path / "run" / "curves.png").stat().st_size > 1000
     load(tmp_path / "run" / "best.safetensors")
+
+
+def test_mined_clips_are_drawn_more_often() -> None:
+    mel = np.zeros((40, 128), np.float16)
+    kinds = [(1, 1), (1, 0), *[(0, 0)] * 50]
+    pool = [Example(mel, (5, 35), np.array(kind, np.float32), (), written=True) for kind in kinds]
+    maker = BatchMaker(pool, lambda mel, *_: mel, FrontendSpec(), step_frames=4, batch_frames=2000, seed=0)  # type: ignore
+
+    def share_of_mined() -> float:
+        drawn = [
+            id(example)
+            for streams in maker._round(np.random.default_rng(0), 512)
+            for stream in streams
+            for example in stream
+        ]
+        quiet = [one for one in drawn if one not in {id(pool[0]), id(pool[1])}]
+        return sum(one in {id(pool[7]), id(pool[9])} for one in quiet) / len(quiet)
+
+    assert share_of_mined() < 0.1
+    maker.harden([7, 9])
+    maker.rounds += 1
+    assert 0.3 < share_of_mined() < 0.55
+
+
+def test_the_hardest_are_those_that_the_gate_takes_for_requests() -> None:
+    model = InherentModel(
+        ModelConfig(("isInteresting",), adapter_channels=4, ear_channels=(2, 2, 2, 2), channels=4, dilations=(1,))
+    )
+    rng = np.random.default_rng(0)
+    pool = [Example(rng.normal(size=(40, 128)).astype(np.float16), (0, 40), np.array([index % 4 == 0], np.float32), ())
+            for index in range(80)]  # fmt: skip
+    found = hardest(model, pool, 60, rng)
+    assert len(found) == 9
+    assert not any(place % 4 == 0 for place in found)
+    scores = peak_scores(model, [np.asarray(example.mel, np.float32) for example in pool])[:, 0]
+    others = [place for place in range(80) if place % 4 and place not in found]
+    assert np.mean(scores[found]) > np.mean(scores[others])
 
 
 def test_the_peak_loss_counts_what_opens_a_gate() -> None:

@@ -75,6 +75,18 @@ def test_errors_are_one_line(recipe: Path, capsys: pytest.CaptureFixture[str], t
     assert "none.safetensors" in said[2]
 
 
+def test_heads_may_stand_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("manifests: []\nsteps: 5\nphoneme_steps: 1\nheads: heads.txt\n")
+    with pytest.raises(ModelError, match=r"heads\.txt: No such file"):
+        load_recipe(path)
+    (tmp_path / "heads.txt").write_text("isInteresting  # the gate\n\nhasMyIntent\n")
+    assert load_recipe(path).heads == ("isInteresting", "hasMyIntent")
+    (tmp_path / "heads.txt").write_text("isInteresting\nhasMyIntent\nhasMyIntent\n")
+    with pytest.raises(ModelError, match="none twice"):
+        load_recipe(path)
+
+
 def test_the_shipped_recipe_loads() -> None:
     assert load_recipe(REPOSITORY / "configs" / "train" / "first.yaml").heads[0] == "isInteresting"
 
