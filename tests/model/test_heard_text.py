@@ -1,0 +1,29 @@
+"""What a recognizer heard teaches phonemes; figures and the groups of batches go by what people wrote down."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from inherentd.inherent_model.dataset import examples
+from inherentd.inherent_model.features import Features
+from inherentd.inherent_model.manifest import measured, read_manifests
+
+
+def test_heard_text_stands_in_for_text_in_phonemes_only(tmp_path: Path) -> None:
+    rows = [
+        {"path": "a.wav", "text": "", "addressed": 0, "split": "validation"},
+        {"path": "b.wav", "text": "good night", "addressed": 0, "split": "validation"},
+        {"path": "c.wav", "text": "", "addressed": 0, "split": "validation"},
+    ]
+    (tmp_path / "manifest.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    heard = [{"path": "a.wav", "text": "good morning"}, {"path": "b.wav", "text": "no"}, {"path": "c.wav", "text": ""}]
+    (tmp_path / "transcripts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in heard))
+    found = read_manifests([tmp_path / "manifest.jsonl"])
+    assert [(row.text, row.heard_text) for row in found] == [("", "good morning"), ("good night", ""), ("", "")]
+    assert measured(found, "validation") == [found[1]]
+    features = Features(np.zeros((9, 4), np.float16), np.array([0, 3, 6, 9]))
+    made = examples(found, features, ("isInteresting",), {"m": 1, "n": 2}, {"good morning": "mn", "good night": "n"})
+    assert [(one.phonemes, one.written) for one in made] == [((1, 2), False), ((2,), True), ((), False)]
