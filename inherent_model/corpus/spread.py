@@ -41,9 +41,8 @@ def ray(work: Callable[[Item], Result], items: Sequence[Item], workers: int) -> 
         for results in pending:
             yield from module.get(results)
     except module.exceptions.RayError as error:
-        last_line = str(error).strip().splitlines()[-1]
         raise ModelError(
-            f"a Ray task failed: {last_line}; every machine of a cluster needs this version of inherentd with the extras "
+            f"a Ray task failed: {_last_line(error)}; every machine of a cluster needs this version of inherentd with the extras "
             "'corpus' and 'ray', and the output folder at the same path"
         ) from error
     finally:
@@ -57,6 +56,10 @@ def _together(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Res
     return [work(item) for item in items]
 
 
+def _last_line(error: Exception) -> str:
+    return str(error).strip().rpartition("\n")[2] or type(error).__name__
+
+
 def _started_ray(workers: int) -> Any:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     try:
@@ -67,9 +70,9 @@ def _started_ray(workers: int) -> Any:
     where = {"address": "auto"} if address else {"address": "local", "num_cpus": workers, "include_dashboard": False}
     try:
         # What the workers print stays in Ray's own logs: what went wrong with a clip comes back as a result.
-        module.init(**where, log_to_driver=False, logging_level=logging.WARNING)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+        module.init(**where, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # Ray raises plain ones too, for whatever keeps it from starting
         raise ModelError(
-            f"Ray did not start ({error}); RAY_ADDRESS is {address or 'not set, so it was to start here'}"
+            f"Ray did not start ({_last_line(error)}); RAY_ADDRESS is {address or 'not set, so it was to start here'}"
         ) from error
     return module

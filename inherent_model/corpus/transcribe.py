@@ -6,6 +6,7 @@ What a recognizer heard is good enough for that, never for figures: it goes into
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -54,12 +55,14 @@ class Whisper:
 
     def __init__(self, model: str, language: str, workers: int) -> None:
         try:
-            from faster_whisper import WhisperModel
+            module = importlib.import_module("faster_whisper")
         except ImportError as error:
             raise ModelError(f"{error}: pip install 'inherentd[transcribe]'") from error
         self.language = language
         try:
-            self.model = WhisperModel(model, device="cpu", compute_type="int8", cpu_threads=1, num_workers=workers)
+            self.model = module.WhisperModel(
+                model, device="cpu", compute_type="int8", cpu_threads=1, num_workers=workers
+            )
         except Exception as error:  # the download, the file and the runtime each raise their own
             raise ModelError(
                 f"{model}: {str(error).splitlines()[0]}; expected a folder in faster-whisper's form, or a name such as tiny.en"
