@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from inherentd.pipeline.artifact import ArtifactMetadata
 from inherentd.pipeline.engine import Engine, EngineConfig
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
+from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
 from inherentd.pipeline.runtimes import Array, Runtime, State
 
 HOP_SECONDS = 0.02
@@ -71,11 +72,11 @@ def measure(config: EngineConfig, runtime: Runtime, signal: NDArray[np.int16], b
     total_ns, plain = _engine_ns(config, runtime, signal, block_samples)
     timed = TimedRuntime(runtime)  # a run of its own: taking the time twice a step costs a little too
     _engine_ns(config, timed, signal, block_samples)
-    hops = len(signal) / (HOP_SECONDS * 16_000)
+    hops = len(signal) / (HOP_SECONDS * SAMPLE_RATE_HZ)
     awake_share = plain.steps * runtime.step_frames / hops
     frontend_ns = _frontend_ns(runtime, signal, block_samples) * awake_share
     return Cost(
-        seconds=len(signal) / 16_000,
+        seconds=len(signal) / SAMPLE_RATE_HZ,
         frontend_us=frontend_ns / 1000 / hops,
         model_us=timed.nanoseconds / 1000 / hops,
         total_us=total_ns / 1000 / hops,

@@ -8,10 +8,11 @@ import inherentd
 from inherentd.daemon.config import Config, GateSection, ModelSection
 from inherentd.daemon.config_layers import nearest
 from inherentd.daemon.errors import DaemonError
-from inherentd.daemon.messages import SAMPLE_RATE_HZ, ModelIdentity
+from inherentd.daemon.messages import ModelIdentity
 from inherentd.pipeline.artifact import ArtifactMetadata, threshold_key
 from inherentd.pipeline.engine import SLICE_SAMPLES, EngineConfig
 from inherentd.pipeline.gate import GateConfig
+from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
 from inherentd.pipeline.runtimes import Runtime, open_runtime
 
 SHIPPED_MODEL = Path(inherentd.__file__).parent / "models" / "inherent.onnx"

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from inherentd.pipeline.events import Audio, Event, GateClosed, GateOpened, Intent, Scores
+from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
 
 VERSION = 1
-SAMPLE_RATE_HZ = 16_000
 
 Probability = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]

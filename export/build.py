@@ -104,6 +104,7 @@ def _recipe(arguments: argparse.Namespace, checked: Labels, run_folder: Path) ->
         heads=checked.heads,
         manifests=[str(run_folder / "manifest.jsonl"), *recipe.manifests],
         out=str(run_folder),
+        cache=None,
         batch_frames=max(recipe.batch_frames, 5 * (longest_frames + 100)),
     )
 

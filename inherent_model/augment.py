@@ -36,6 +36,13 @@ class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_masks: int = 2
     time_mask_frames: int = 12
 
+    def __post_init__(self) -> None:
+        """Refuse ranges that are the wrong way round."""
+        for name in ("warp", "gain_db", "snr_db", "reverberation_s", "band_limit_hz"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name}: got [{low:g}, {high:g}], expected the lower bound first")
+
 
 class Augmenter:
     """Turns clean log-mel batches into what a microphone in a room would hear."""

@@ -1,6 +1,6 @@
 """The figures of the reports, written into the model card and the README: nobody copies a number by hand.
 
-A table stands between `<!-- figures: NAME -->` and `<!-- end -->`; whatever stood there before is replaced.
+A table stands between `<!-- figures: NAME -->` and the next `<!-- end -->`; whatever stood there before is replaced.
 """
 
 from __future__ import annotations
@@ -16,28 +16,41 @@ import numpy as np
 from inherentd.inherent_model.errors import ModelError
 
 Report = dict[str, Any]
-PLACE = re.compile(r"(?<=<!-- figures: )(\w+)( -->\n)(.*?)(?=<!-- end -->)", re.DOTALL)
+MAKE = "make it with `inherent eval`, `eval-events` or `thresholds`"
+END = "<!-- end -->"
+PLACE = re.compile(rf"<!-- figures:(.*?)-->(.*?)({END}|<!-- figures:|\Z)", re.DOTALL)
 
 
 def fill(text: str, folder: Path) -> str:
     """Return `text` with every table made anew from the reports in `folder` (report.json of `inherent eval`,
-    events.json of `inherent eval-events`, thresholds.json); ModelError for a missing report or an unknown table."""
+    events.json of `inherent eval-events`, thresholds.json); ModelError for a missing report, figure or end, an unknown
+    table, or a text without any."""
 
     def table(found: re.Match[str]) -> str:
-        name = found[1]
+        name = found[1].strip()
         if name not in TABLES:
             raise ModelError(f"figures: {name}: no such table; expected one of {', '.join(TABLES)}")
+        if found[3] != END:
+            raise ModelError(f"figures: {name}: no end; expected {END} before the next table")
         file, make = TABLES[name]
-        return f"{name}{found[2]}{make(_read(folder / file), folder)}\n"
+        report = _read(folder / file)
+        try:
+            made = make(report, folder)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise ModelError(f"{folder / file}: lacks what table {name} needs: {error!r}; {MAKE}") from error
+        return f"<!-- figures: {name} -->\n{made}\n{END}"
 
-    return PLACE.sub(table, text)
+    filled, tables = PLACE.subn(table, text)
+    if not tables:
+        raise ModelError(f"no table; expected `<!-- figures: NAME -->` and `{END}`, with a NAME of {', '.join(TABLES)}")
+    return filled
 
 
 def _read(path: Path) -> Report:
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: {error}; make it with `inherent eval`, `eval-events` or `thresholds`") from error
+        raise ModelError(f"{path}: {error}; {MAKE}") from error
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -56,8 +69,15 @@ def _spread(figures: Report, key: str, form: str) -> str:
     return _number(figures[key], form) + spread
 
 
-def _mean(figures: Sequence[Report], key: str) -> float:
-    return float(np.mean([each[key] for each in figures if each[key] is not None]))
+def _mean(figures: Sequence[Report], key: str) -> float | None:
+    known = [each[key] for each in figures if each[key] is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _delay(figures: Report) -> str:
+    if figures["p50"] is None:
+        return "never came"
+    return f"median {figures['p50']} ms, 90% within {figures['p90']} ms"
 
 
 def _heads(report: Report, folder: Path) -> str:
@@ -106,24 +126,28 @@ def _conditions(report: Report, folder: Path) -> str:
     return _table(["condition", "gate AUC (95% interval over speakers)", "gate EER", "intents, mean AUC"], rows)
 
 
+def _doubt(figures: Report) -> str:
+    # One false accept in so few hours is already more than that rate.
+    return "" if figures["hours_suffice"] else " (too few hours to say)"
+
+
 def _events(report: Report, folder: Path) -> str:
     own, delay = report["at_own_threshold"], report["delay"]
-    gate, intent = delay["end_of_phrase_to_gate_ms"], delay["end_of_phrase_to_first_intent_ms"]
     low, high = own["poisson_interval"]
     quiet = report["unaddressed"]
     own_rate = f"{own['false_accepts_per_hour']:.1f} false accepts an hour ({low:.1f} to {high:.1f})"
     clips = f"{quiet['different_clips']} clips, {quiet['clips_of_the_training_split']} of them in training"
     before = f"{_number(delay['opened_before_their_end'], '.0%')} of {delay['phrases_over_1500_ms']} phrases over 1.5 s"
     rows = [
-        [f"at the shipped threshold, {own['threshold']:.3g}", f"{own_rate} at {own['recall']:.0%} recall"],
+        [f"at the shipped threshold, {own['threshold']:.3g}", f"{own_rate} at {_number(own['recall'], '.0%')} recall"],
         *([f"at {float(recall):.0%} recall", f"{_number(each['false_accepts_per_hour'], '.1f')} false accepts an hour"]
           for recall, each in report["at_recall"].items()),
-        *([f"at {rate} false accepts an hour", f"{_number(each['recall'], '.0%')} recall"]
+        *([f"at {rate} false accepts an hour", f"{_number(each['recall'], '.0%')} recall" + _doubt(each)]
           for rate, each in report["at_false_accepts_per_hour"].items()),
         ["unaddressed audio", f"{quiet['hours']:.1f} h, {clips}"],
         ["requests", f"{report['addressed']['clips']} clips"],
-        ["end of the phrase to gate.opened", f"median {gate['p50']} ms, 90% within {gate['p90']} ms"],
-        ["end of the phrase to the first intent", f"median {intent['p50']} ms, 90% within {intent['p90']} ms"],
+        ["end of the phrase to gate.opened", _delay(delay["end_of_phrase_to_gate_ms"])],
+        ["end of the phrase to the first intent", _delay(delay["end_of_phrase_to_first_intent_ms"])],
         ["gate open before the phrase ends", before],
     ]  # fmt: skip
     return _table(["the gate as it runs", ""], rows)

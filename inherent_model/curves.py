@@ -10,13 +10,19 @@ PARTS = ("loss_steps", "loss_peaks", "loss_phonemes")
 
 
 class Curves:
-    """The curves of one run; what an earlier, interrupted run logged stays and is drawn too."""
+    """The curves of one run; what it logged up to `step` before it was interrupted stays and is drawn too."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, step: int = 0) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self.out = out
-        self.writer = SummaryWriter(str(out / "tensorboard"))
+        self.writer = SummaryWriter(str(out / "tensorboard"), purge_step=step + 1)
+        log = out / "log.jsonl"
+        if log.is_file():
+            lines = log.read_text().splitlines(keepends=True)
+            unfinished = log.with_suffix(".part")
+            unfinished.write_text("".join(line for line in lines if json.loads(line)["step"] <= step))
+            unfinished.rename(log)
 
     def add(self, line: dict[str, Any]) -> None:
         """Add what one validation found: `step`, `minutes`, `dense_peak_phoneme` and figures by name."""
@@ -35,9 +41,6 @@ def draw(log: Path, png: Path) -> None:
     from matplotlib.figure import Figure
 
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    # A run that was begun anew starts again at a lower step: only the last one is drawn.
-    start = max((i for i in range(1, len(lines)) if lines[i]["step"] <= lines[i - 1]["step"]), default=0)
-    lines = lines[start:]
     steps = [line["step"] for line in lines]
     figure = Figure(figsize=(10, 4), layout="constrained")
     losses, scores = figure.subplots(1, 2)

@@ -25,13 +25,17 @@ CERTAIN_BEFORE_END_FRAMES = 6
 CERTAIN_AFTER_END_FRAMES = 24
 SILENT_AFTER_END_FRAMES = 60
 RISING_WEIGHT = 0.3
+FEWEST_STREAMS = 5
+"""in a batch; one of fewer is left out"""
 GROUP_SHARES = (0.36, 0.16, 0.34, 0.14)
 """how often a stream begins with one of the 12 kinds, another request, a sentence that is not addressed, and other
 sound that is not (real recordings, of which nobody wrote down the words)"""
 COMPANION_WEIGHTS = (1.0, 1.0, 2.0, 2.0)
 """how much more often than that a clip of each group is laid beside another one"""
 HARD_SHARE = 0.4
-"""how many of the unaddressed clips are drawn from the mined ones, where there are any"""
+"""how many of the unaddressed clips are drawn from the mined ones"""
+ENOUGH_HARD_CLIPS = 50
+"""with fewer mined ones the share is smaller: the same few again and again would be learnt by heart"""
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,13 @@ class BatchMaker:
         number = 0
         for round_number in itertools.count():
             self.rounds = round_number + 1
-            for place, streams in enumerate(self._round(np.random.default_rng([self.seed, round_number]), 512)):
+            planned = self._round(np.random.default_rng([self.seed, round_number]), 512)
+            if not planned:
+                raise ModelError(
+                    f"batch_frames: got {self.batch_frames}, in which no {FEWEST_STREAMS} streams of these clips fit; raise "
+                    "it, or take shorter clips"
+                )
+            for place, streams in enumerate(planned):
                 if number >= first and (number - first) % stride == 0:
                     yield self._batch(streams, np.random.default_rng([self.seed, round_number, place]))
                 number += 1
@@ -137,10 +147,11 @@ class BatchMaker:
                 current, longest = [], sum(len(member.mel) + 60 for member in members)
             current.append(members)
         batches.append(current)
-        return [batches[index] for index in rng.permutation(len(batches)) if len(batches[index]) > 4]
+        return [batches[index] for index in rng.permutation(len(batches)) if len(batches[index]) >= FEWEST_STREAMS]
 
     def _draw(self, group: int, hard: list[np.ndarray], rng: np.random.Generator) -> Example:
-        members = hard[group] if len(hard[group]) and rng.random() < HARD_SHARE else self.groups[group]
+        share = HARD_SHARE * min(1, len(hard[group]) / ENOUGH_HARD_CLIPS)
+        members = hard[group] if len(hard[group]) and rng.random() < share else self.groups[group]
         return self.pool[int(rng.choice(members))]
 
     def _batch(self, streams: list[list[Example]], rng: np.random.Generator) -> Batch:

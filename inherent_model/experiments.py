@@ -12,11 +12,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from inherentd.inherent_model import training
+from inherentd.inherent_model import checkpoint, training
 from inherentd.inherent_model.commands.scored import score_split
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.evaluation import head_figures
-from inherentd.inherent_model.recipe import TrainRecipe, read_yaml
+from inherentd.inherent_model.recipe import TrainRecipe, same_recipe
+from inherentd.inherent_model.yaml_files import convert, read_yaml
+from inherentd.inherent_model.yaml_files import load as load_yaml
 from inherentd.pipeline.frontend import FrontendSpec
 
 SPLITS = ("validation", "test")
@@ -35,18 +37,21 @@ class Experiments(msgspec.Struct, forbid_unknown_fields=True):
     base: str
     """the training recipe that all trials begin with"""
     out: str
-    """each trial has a folder in here; one that has its figures there already is not trained again"""
+    """each trial has a folder in here; one that has its figures there already, of the same recipe, is not trained again"""
     trials: list[Trial]
     set: dict[str, Any] = {}
     """what is changed in all of them"""
 
+    def __post_init__(self) -> None:
+        """Refuse two trials that would share a folder."""
+        names = [trial.name for trial in self.trials]
+        if len(set(names)) < len(names):
+            raise ValueError(f"trials: got {names}, expected each name once")
+
 
 def load(path: Path) -> Experiments:
     """Return the experiments of a YAML file; a wrong key or type is a ModelError that names it."""
-    try:
-        return msgspec.convert(read_yaml(path), Experiments)
-    except msgspec.ValidationError as error:
-        raise ModelError(f"{path}: {error}") from error
+    return load_yaml(path, Experiments)
 
 
 def recipe_of(experiments: Experiments, trial: Trial) -> TrainRecipe:
@@ -54,15 +59,13 @@ def recipe_of(experiments: Experiments, trial: Trial) -> TrainRecipe:
     base = read_yaml(Path(experiments.base))
     if not isinstance(base, dict):
         raise ModelError(f"{experiments.base}: no training recipe")
-    changed = base | experiments.set | trial.set | {"out": f"{experiments.out}/{trial.name}"}
-    try:
-        return msgspec.convert(changed, TrainRecipe)
-    except msgspec.ValidationError as error:
-        raise ModelError(f"trial {trial.name!r}: {error}") from error
+    shared = {"cache": f"{experiments.out}/cache"} | base | experiments.set
+    changed = shared | trial.set | {"out": f"{experiments.out}/{trial.name}"}
+    return convert(changed, TrainRecipe, f"trial {trial.name!r}")
 
 
 def run(experiments: Experiments) -> list[dict[str, Any]]:
-    """Train and measure each trial that has no figures yet, and return the figures of all, in order.
+    """Train and measure each trial that has no figures of this recipe yet, and return the figures of all, in order.
 
     CPU minutes are those of training without the materialized batches, which trials may share.
     """
@@ -70,9 +73,10 @@ def run(experiments: Experiments) -> list[dict[str, Any]]:
     found = []
     for name, recipe in recipes.items():
         kept = Path(recipe.out) / "figures.json"
-        if not kept.is_file():
+        if not (kept.is_file() and _is_of(kept.with_name("best.safetensors"), recipe)):
             print(f"--- {name}", file=sys.stderr)
             kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.unlink(missing_ok=True)  # those of another recipe must not pass for this one's
             before = time.process_time()
             weights = training.train(recipe)
             minutes = (time.process_time() - before) / 60
@@ -80,6 +84,10 @@ def run(experiments: Experiments) -> list[dict[str, Any]]:
             kept.write_text(json.dumps({"name": name, "cpu_minutes": round(minutes, 1), **_measure(weights, recipe)}))
         found.append(json.loads(kept.read_text()))
     return found
+
+
+def _is_of(weights: Path, recipe: TrainRecipe) -> bool:
+    return weights.is_file() and same_recipe(checkpoint.load(weights).notes.get("recipe"), recipe)
 
 
 def _measure(weights: Path, recipe: TrainRecipe) -> dict[str, Any]:
@@ -108,6 +116,11 @@ def table(found: list[dict[str, Any]]) -> str:
         for split in SPLITS:
             gate, *intents = row[split]
             aucs = [head["auc"] for head in intents if head["auc"] is not None]
-            cells += [f"{gate['auc']:.3f}", f"{gate['eer']:.3f}", f"{np.mean(aucs):.3f}"]
+            cells += [_cell(gate["auc"]), _cell(gate["eer"]), _cell(float(np.mean(aucs)) if aucs else None)]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _cell(figure: float | None) -> str:
+    """Return a figure for the table; where a split has clips of one kind only there is none."""
+    return "-" if figure is None else f"{figure:.3f}"

@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 import soundfile
 
-from inherentd.inherent_model.corpus.engines import SAMPLE_RATE_HZ, synthesize
+from inherentd.inherent_model.corpus.decode import SAMPLE_RATE_HZ
+from inherentd.inherent_model.corpus.engines import synthesize
 from inherentd.inherent_model.corpus.say import SYSTEM_VOICE
 from inherentd.inherent_model.corpus.voices import KOKORO_TRAIN, SMALL_ENGINES, Voice
 from inherentd.inherent_model.errors import ModelError

@@ -6,13 +6,14 @@ import sys
 from pathlib import Path
 
 import msgspec
-import yaml
 
 from inherentd.inherent_model.architecture import ModelConfig
 from inherentd.inherent_model.augment import AugmentConfig
-from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.heads import SHIPPED_HEADS
 from inherentd.inherent_model.manifest import Utterance, read_manifests
+from inherentd.inherent_model.yaml_files import load, read_yaml
+
+__all__ = ["TrainRecipe", "load_recipe", "read_yaml", "same_recipe", "utterances"]
 
 
 class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -26,10 +27,15 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """used where they exist"""
     leave_out: list[str] = []
     """engines whose training clips are left out, for trials"""
+    repeat: dict[str, int] = {}
+    """training clips of these engines (as in `leave_out`) are in the pool so many times: few clips of many voices weigh
+    as much as many of one"""
     noise_folder: str | None = None
     """recordings mixed under the speech, optional"""
     augment: AugmentConfig = AugmentConfig()
     out: str = "runs/train"
+    cache: str | None = None
+    """a folder for features and phonemes, where not in `out`. Runs with the same clips can share it"""
     ear: str | None = None
     """an ear to begin with, from `inherent ear`; without it and without `warm_start` the ear begins at random"""
     warm_start: str | None = None
@@ -68,6 +74,22 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     keep_every_minutes: float = 5.0
     """how often the whole state is written, for `inherent train --resume`"""
 
+    def __post_init__(self) -> None:
+        """Refuse what would only fail, or be passed over, in the middle of a run."""
+        if self.validate_every < 1:
+            raise ValueError(f"validate_every: got {self.validate_every}, expected 1 or more steps")
+        if self.frozen_steps > 0 and self.frozen_batches < 1:
+            raise ValueError(
+                f"frozen_batches: got {self.frozen_batches} with frozen_steps {self.frozen_steps}, expected 1 or more"
+            )
+        if any(times < 1 for times in self.repeat.values()):
+            raise ValueError(f"repeat: got {self.repeat}, expected 1 or more times each; `leave_out` leaves clips out")
+
+    @property
+    def features_folder(self) -> Path:
+        """Where the features of the clips are kept."""
+        return Path(self.cache or f"{self.out}/cache")
+
     def model_config(self, phonemes: tuple[str, ...]) -> ModelConfig:
         """Return the shape of the network with this phoneme inventory."""
         return ModelConfig(
@@ -77,37 +99,18 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         )  # fmt: skip
 
 
-def read_yaml(path: Path) -> object:
-    """Return what a recipe file holds; ModelError when it is missing or no YAML."""
-    try:
-        return yaml.safe_load(path.read_text())
-    except FileNotFoundError as error:
-        raise ModelError(f"{path}: no such training recipe; configs/train/ holds the project's own") from error
-    except yaml.YAMLError as error:
-        raise ModelError(f"{path}: {error}") from error
-
-
 def load_recipe(path: Path) -> TrainRecipe:
     """Return the recipe of a YAML file; a wrong key or type is a ModelError that names it."""
-    found = read_yaml(path)
-    if isinstance(found, dict) and isinstance(found.get("heads"), str):
-        found = found | {"heads": _heads_file(path.parent / found["heads"])}
-    try:
-        return msgspec.convert(found, TrainRecipe)
-    except msgspec.ValidationError as error:
-        raise ModelError(f"{path}: {error}") from error
+    return load(path, TrainRecipe)
 
 
-def _heads_file(path: Path) -> list[str]:
-    """Return the names in a heads file, one a line; empty lines and what follows a # are left out."""
+def same_recipe(stored: object, asked: TrainRecipe) -> bool:
+    """Return whether a run's stored recipe is the one asked for. A key that it lacks has its default; where things are
+    cached makes no difference."""
     try:
-        lines = [line.split("#")[0].strip() for line in path.read_text().splitlines()]
-    except OSError as error:
-        raise ModelError(f"{path}: {error.strerror}; `heads` names this file, seen from the recipe") from error
-    names = [line for line in lines if line]
-    if len(names) < 2 or len(set(names)) < len(names):
-        raise ModelError(f"{path}: got {names}, expected the gate and one head or more, a name a line, none twice")
-    return names
+        return msgspec.structs.replace(msgspec.convert(stored, TrainRecipe), cache=asked.cache) == asked
+    except msgspec.ValidationError:
+        return False
 
 
 def utterances(recipe: TrainRecipe) -> list[Utterance]:

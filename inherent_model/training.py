@@ -6,6 +6,7 @@ Under `torchrun` every process takes its share of the batches and gradients are 
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
 import sys
@@ -13,12 +14,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import distributed, nn
 from tqdm import tqdm
@@ -35,7 +38,7 @@ from inherentd.inherent_model.features import extract, read_audio
 from inherentd.inherent_model.lesson import Lesson
 from inherentd.inherent_model.manifest import Utterance, measured
 from inherentd.inherent_model.mining import hardest
-from inherentd.inherent_model.recipe import TrainRecipe, load_recipe, utterances
+from inherentd.inherent_model.recipe import TrainRecipe, load_recipe, same_recipe, utterances
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
 
 __all__ = ["TrainRecipe", "load_recipe", "prepare", "train", "utterances"]
@@ -54,6 +57,8 @@ class Prepared:
     held: list[Utterance]
     held_clips: list[np.ndarray]
     training_clips: int
+    fingerprint: str
+    """which clips these are, and what is said in them: a run goes on with the same only"""
 
 
 def phoneme_table(texts: list[str], cache: Path) -> dict[str, str]:
@@ -67,13 +72,16 @@ def phoneme_table(texts: list[str], cache: Path) -> dict[str, str]:
             )
             known |= dict(zip(missing, spoken, strict=True))
         cache.parent.mkdir(parents=True, exist_ok=True)
-        cache.write_text(json.dumps(known))
+        unfinished = cache.with_suffix(".part")
+        unfinished.write_text(json.dumps(known))
+        unfinished.rename(cache)
     return {text: "".join(symbol for symbol in known[text] if symbol not in NOT_PHONEMES) for text in texts if text}
 
 
 def _rows(recipe: TrainRecipe) -> tuple[list[Utterance], dict[str, str]]:
     rows = [row for row in utterances(recipe) if row.split != "test"]
-    return rows, phoneme_table([row.text or row.heard_text for row in rows], Path(recipe.out) / "phonemes.json")
+    cache = Path(recipe.cache or recipe.out) / "phonemes.json"
+    return rows, phoneme_table([row.text or row.heard_text for row in rows], cache)
 
 
 def prepare(recipe: TrainRecipe, config: ModelConfig) -> Prepared:
@@ -81,16 +89,19 @@ def prepare(recipe: TrainRecipe, config: ModelConfig) -> Prepared:
     spec = FrontendSpec()
     rows, spoken = _rows(recipe)
     symbols = {symbol: index + 1 for index, symbol in enumerate(config.phonemes)}
-    features = extract([row.path for row in rows], spec, Path(recipe.out) / "cache")
+    features = extract([row.path for row in rows], spec, recipe.features_folder)
     prepared = examples(rows, features, recipe.heads, symbols, spoken)
-    training = [example for example, row in zip(prepared, rows, strict=True) if row.split == "train"]
+    training = [(example, row) for example, row in zip(prepared, rows, strict=True) if row.split == "train"]
+    pool = [example for example, row in training for _ in range(recipe.repeat.get(row.speaker.split(":")[0], 1))]
     held = measured(rows, "validation")
     if not held:
         raise ModelError("no validation clips: give some lines of a manifest `split: validation`")
-    maker = BatchMaker(training, Augmenter(recipe.augment, spec, _noises(recipe, spec)), spec,
+    maker = BatchMaker(pool, Augmenter(recipe.augment, spec, _noises(recipe, spec)), spec,
                        step_frames=config.step_frames, batch_frames=recipe.batch_frames, seed=recipe.seed)  # fmt: skip
     clips = {row.path: index for index, row in enumerate(rows)}
-    return Prepared(maker, held, [features.clip(clips[row.path]) for row in held], len(training))
+    said = [(row.path, row.split, row.text or row.heard_text, row.heads, row.addressed) for row in rows]
+    fingerprint = hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    return Prepared(maker, held, [features.clip(clips[row.path]) for row in held], len(training), fingerprint)
 
 
 def train(
@@ -126,28 +137,30 @@ def train(
     if world > 1:
         distributed.barrier()
     if resume:
-        run.restore(out / "resume.pt", data.maker)
+        run.restore(out / "resume.pt", data)
     elif rank == 0:
-        # An earlier run's checkpoint must not pass for this one's.
-        (out / "best.safetensors").unlink(missing_ok=True)
+        # What an earlier run left must not pass for this one's.
+        for name in ("resume.pt", "best.safetensors", "log.jsonl"):
+            (out / name).unlink(missing_ok=True)
     if rank == 0:
         print(f"{data.training_clips} training clips, {len(data.held)} validation clips, "
               f"{sum(p.numel() for p in model.parameters())} parameters, receptive field "
               f"{model.config.receptive_field_frames} frames", file=sys.stderr)  # fmt: skip
     lesson = nn.parallel.DistributedDataParallel(run.lesson, find_unused_parameters=True) if world > 1 else run.lesson
-    curves = Curves(out) if rank == 0 else None
-    for batch in run.batches(data.maker, folder):
+    # A state is written before its step's validation, which is therefore made again.
+    again = resume and run.due and bool(run.seen)
+    curves = Curves(out, run.step - again) if rank == 0 else None
+    if curves and again:
+        run.validate(data, curves, out)
+    for batch in islice(run.batches(data.maker, folder), (stop_after or total) - run.step):
         run.learn(lesson, batch)
         if recipe.mine_every and run.step > run.frozen and run.step % recipe.mine_every == 0:
             run.mine(data.maker)
-        if curves and (run.step % recipe.validate_every == 0 or run.step == total):
+        idle = time.monotonic() - run.kept > 60 * recipe.keep_every_minutes
+        if rank == 0 and (run.due or idle or run.step == stop_after):
+            run.keep(out / "resume.pt", data)
+        if curves and run.due:
             run.validate(data, curves, out)
-        if rank == 0 and time.monotonic() - run.kept > 60 * recipe.keep_every_minutes:
-            run.keep(out / "resume.pt", data.maker)
-        if run.step == stop_after and rank == 0:
-            run.keep(out / "resume.pt", data.maker)
-        if run.step in (total, stop_after):
-            break
     if rank == 0 and run.step == total:
         (out / "resume.pt").unlink(missing_ok=True)
     if world > 1:
@@ -162,6 +175,7 @@ class _Run:
     def __init__(self, recipe: TrainRecipe, model: InherentModel, total: int, rank: int, world: int) -> None:
         self.recipe = recipe
         self.model = model
+        self.total = total
         self.frozen = min(recipe.frozen_steps, total)
         self.rank, self.world = rank, world
         self.lesson = Lesson(model, recipe.phoneme_weight)
@@ -179,6 +193,11 @@ class _Run:
         self.minutes = 0.0
         self.seen: list[list[float]] = []
         self.started = self.kept = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Whether this step ends with a validation."""
+        return self.step == self.total or (self.step > 0 and self.step % self.recipe.validate_every == 0)
 
     def batches(self, maker: BatchMaker, folder: Path) -> Iterator[Batch | shards.Heard]:
         """Yield what each step to come learns from: materialized batches for the first `frozen_steps`, then new ones."""
@@ -229,32 +248,41 @@ class _Run:
             notes = {"recipe": msgspec.to_builtins(self.recipe), "validation": line}
             checkpoint.save(out / "best.safetensors", self.average, FrontendSpec(), notes)
 
-    def keep(self, path: Path, maker: BatchMaker) -> None:
+    def keep(self, path: Path, data: Prepared) -> None:
         """Write everything that an interrupted run needs to go on, whole or not at all."""
         self.minutes += (time.monotonic() - self.started) / 60
         self.started = self.kept = time.monotonic()
         state = {
-            "recipe": msgspec.to_builtins(self.recipe), "step": self.step, "best": self.best, "minutes": self.minutes,
-            "seen": self.seen, "model": self.model.state_dict(), "average": self.average.state_dict(),
+            "recipe": msgspec.to_builtins(self.recipe), "total": self.total, "data": data.fingerprint,
+            "step": self.step, "best": self.best, "minutes": self.minutes, "seen": self.seen,
+            "model": self.model.state_dict(), "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict(),
-            "random": torch.get_rng_state(), "mined": maker.mined,
+            "random": torch.get_rng_state(), "mined": data.maker.mined,
         }  # fmt: skip
         unfinished = path.with_suffix(".part")
         torch.save(state, unfinished)
         unfinished.rename(path)
 
-    def restore(self, path: Path, maker: BatchMaker) -> None:
+    def restore(self, path: Path, data: Prepared) -> None:
+        """Go on from a state; ModelError where it is another run's."""
         if not path.is_file():
             raise ModelError(f"{path}: nothing to resume; begin with `inherent train` without --resume")
         state = torch.load(path, weights_only=True)
-        if state["recipe"] != msgspec.to_builtins(self.recipe):
+        if not same_recipe(state["recipe"], self.recipe):
             raise ModelError(f"{path}: was written by another recipe; resume with that one, or begin anew")
+        # An older state may lack what was added since.
+        if state.get("total", self.total) != self.total:
+            raise ModelError(
+                f"{path}: is of a run of {state['total']} steps, got {self.total}; resume with as many, or begin anew"
+            )
+        if state.get("data", data.fingerprint) != data.fingerprint:
+            raise ModelError(f"{path}: the clips of the manifests have changed since; bring them back, or begin anew")
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.step, self.best, self.minutes, self.seen = (state[key] for key in ("step", "best", "minutes", "seen"))
-        maker.mined = state["mined"]
+        data.maker.mined = state.get("mined", [])
         torch.set_rng_state(state["random"])
 
 
@@ -274,10 +302,12 @@ def _initial(recipe: TrainRecipe) -> InherentModel:
         path = Path(recipe.ear)
         if not path.is_file():
             raise ModelError(
-                f"{path}: no such ear; make it with `inherent ear --out {path}`, or take `ear` off the recipe"
+                f"{path}: no such ear; make it with `inherent ear --config configs/train/ear.yaml`, or take `ear` off the recipe"
             )
         try:
             model.load_state_dict({**model.state_dict(), **load_file(path)})
+        except SafetensorError as error:
+            raise ModelError(f"{path}: not a safetensors file ({error}); make it anew with `inherent ear`") from error
         except RuntimeError as error:
             raise ModelError(f"{path}: does not fit the recipe's ear ({error})") from error
     return model

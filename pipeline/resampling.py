@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from inherentd.pipeline.errors import PipelineError
 from inherentd.pipeline.ring import Pcm
 
-PIPELINE_RATE_HZ = 16_000
+SAMPLE_RATE_HZ = 16_000
+"""of everything that the pipeline hears, and so of every index into the stream"""
 SAMPLE_TYPES = ("int16", "float32", "float64")
 
 
@@ -26,7 +27,7 @@ def to_int16(samples: NDArray[np.floating[Any]]) -> tuple[Pcm, int]:
 class Resampler:
     """A mono stream at `rate_in_hz` -> int16 at 16 kHz; equal rates pass int16 through untouched."""
 
-    def __init__(self, rate_in_hz: int, rate_out_hz: int = PIPELINE_RATE_HZ) -> None:
+    def __init__(self, rate_in_hz: int, rate_out_hz: int = SAMPLE_RATE_HZ) -> None:
         if not 1_000 <= rate_in_hz <= 768_000:
             raise PipelineError(f"sample rate: got {rate_in_hz} Hz, expected 1000 to 768000 Hz")
         self.bad_samples = 0

@@ -5,12 +5,22 @@
 # --quick takes a small corpus and a small network through the same commands, in minutes: the model is good for nothing.
 set -eu
 configs=$(dirname "$0")/../configs
-if [ "${1:-}" = --quick ]; then
+case "$*" in
+--quick)
     corpora=quick real="" ear="" stages=quick out=runs/quick/models events="--limit 20" clips="--limit 20" day=--quick
-else
+    det=$out/det.png pages=$out/README.md
+    ;;
+"")
     corpora="first talk near life voices" real=$configs/corpus/real.yaml ear=$configs/train/ear.yaml stages="first whole"
     out=models events=--real clips="--limit 300" day="--hours 24"
-fi
+    det=$out/det.png pages="$out/README.md README.md"
+    [ ! -d docs ] || det=docs/det.png # where the pages show it
+    ;;
+*)
+    echo "usage: sh $0 [--quick]" >&2
+    exit 2
+    ;;
+esac
 for name in $corpora; do
     inherent corpus build --config "$configs/corpus/$name.yaml"
 done
@@ -26,12 +36,16 @@ for stage in $stages; do
     recipe="$configs/train/$stage.yaml" weights="runs/$stage/best.safetensors"
 done
 mkdir -p "$out"
+cp "$weights" "$out/inherent.safetensors"
 inherent thresholds --checkpoint "$weights" --config "$recipe" --out "$out/thresholds.json"
 inherent export --checkpoint "$weights" --thresholds "$out/thresholds.json" --out "$out"
 # shellcheck disable=SC2086 - no word or two
 inherent eval --checkpoint "$weights" --config "$recipe" --conditions "$configs/eval/conditions.yaml" $clips \
     --out "$out/report.json"
 # shellcheck disable=SC2086 - no word or two
-inherent eval-events --model "$out/inherent.onnx" --config "$recipe" $events --out "$out/events.json" --det "$out/det.png"
-inherent eval-state --model "$out/inherent.onnx" $day
-[ ! -f "$out/README.md" ] || inherent card --models "$out" "$out/README.md"
+inherent eval-events --model "$out/inherent.onnx" --config "$recipe" $events --out "$out/events.json" --det "$det"
+# shellcheck disable=SC2086 - no word or two
+inherent eval-state --model "$out/inherent.onnx" $day --out "$out/state.json"
+for page in $pages; do
+    [ ! -f "$page" ] || inherent card --models "$out" "$page"
+done

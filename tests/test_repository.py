@@ -60,6 +60,14 @@ def test_the_wheel_and_the_sdist_hold_everything(tmp_path: Path) -> None:
     assert not [name for name in names if name.endswith(".safetensors") or name.startswith("tests")]
 
 
+def test_the_sample_rate_is_written_down_once() -> None:
+    for folders in (("pipeline", "daemon"), ("inherent_model/corpus",)):
+        sources = [path for folder in folders for path in (REPOSITORY / folder).rglob("*.py")]
+        assert len(sources) > 10
+        found = [path.name for path in sources for _ in re.findall(r"(?<!KOKORO)_RATE_HZ = \d", path.read_text())]
+        assert len(found) == 1, found
+
+
 def test_constraints_pin_versions_and_name_no_address() -> None:
     lines = [line for line in (REPOSITORY / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][A-Za-z0-9.]*", line) for line in lines), lines

@@ -20,8 +20,8 @@ from inherentd.daemon.cost import Cost, measure
 from inherentd.daemon.demo.clips import BUNDLED, load_clips
 from inherentd.daemon.demo.stream import concatenate
 from inherentd.daemon.errors import DaemonError
-from inherentd.daemon.messages import SAMPLE_RATE_HZ
 from inherentd.daemon.sources.decoding import read_whole
+from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,8 +17,9 @@ from inherentd.daemon.commands.arguments import add_config_arguments, add_model_
 from inherentd.daemon.demo.clips import BUNDLED, load_clips
 from inherentd.daemon.demo.processes import Conversation, free_endpoint
 from inherentd.daemon.demo.show import Show
-from inherentd.daemon.demo.stream import SAMPLE_RATE_HZ, concatenate, write_wav
+from inherentd.daemon.demo.stream import concatenate, write_wav
 from inherentd.daemon.errors import DaemonError
+from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
 
 POLL_SECONDS = 0.1  # how late the name of a clip may be printed
 

@@ -6,8 +6,9 @@ import time
 from typing import TextIO
 
 from inherentd.daemon.demo.processes import Received
-from inherentd.daemon.demo.stream import SAMPLE_RATE_HZ, Span
+from inherentd.daemon.demo.stream import Span
 from inherentd.daemon.demo.verdict import Heard, Verdict
+from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
 
 
 class Show:

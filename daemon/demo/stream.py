@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from inherentd.daemon.demo.clips import Clip
 from inherentd.daemon.sources.decoding import read_whole
+from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
 
-SAMPLE_RATE_HZ = 16_000
 QUIET_SAMPLES = 51_200  # 3.2 s: over gate.hold_ms, so that no utterance reaches into the next clip
 ROOM_LEVEL = 10.0  # rms of int16: about -70 dBFS
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inherentd.daemon.demo.stream import Span
+from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
 
 
 @dataclass
@@ -84,6 +85,6 @@ class Verdict:
             case "audio":
                 heard.audio_bytes += 2 * message["samples"]
             case "gate.closed":
-                heard.closed_after_seconds = (message["at_sample"] - heard.span.stop) / 16_000
+                heard.closed_after_seconds = (message["at_sample"] - heard.span.stop) / SAMPLE_RATE_HZ
             case _:
                 pass

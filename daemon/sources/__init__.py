@@ -13,7 +13,6 @@ from inherentd.daemon.config import InputSection
 from inherentd.daemon.errors import DaemonError
 from inherentd.daemon.stop import StopSignals
 
-SAMPLE_RATE_HZ = 16_000
 Pcm = NDArray[np.int16]
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from inherentd.daemon.errors import DaemonError
-from inherentd.daemon.sources import SAMPLE_RATE_HZ, Pcm, portaudio
-from inherentd.pipeline.resampling import Resampler
+from inherentd.daemon.sources import Pcm, portaudio
+from inherentd.pipeline.resampling import SAMPLE_RATE_HZ, Resampler
 from inherentd.pipeline.ring import Ring
 
 RING_SECONDS = 10

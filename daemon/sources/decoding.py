@@ -15,7 +15,6 @@ from inherentd.daemon.sources.container import refuse_incomplete
 from inherentd.pipeline.errors import PipelineError
 from inherentd.pipeline.resampling import Resampler
 
-SAMPLE_RATE_HZ = 16_000
 Pcm = NDArray[np.int16]
 
 

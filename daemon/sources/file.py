@@ -10,9 +10,10 @@ from typing import Self
 import numpy as np
 
 from inherentd.daemon.config import Speed
-from inherentd.daemon.sources import SAMPLE_RATE_HZ, Pcm
+from inherentd.daemon.sources import Pcm
 from inherentd.daemon.sources.decoding import AudioFile
 from inherentd.daemon.stop import StopSignals
+from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
 
 DECODED_SECONDS = 1.0  # at a time: decoding every block on its own would cost more than all the rest in silence
 NOTHING_YET = np.zeros(0, np.int16)

@@ -12,9 +12,10 @@ import numpy as np
 import structlog
 
 from inherentd.daemon.errors import DaemonError
-from inherentd.daemon.sources import SAMPLE_RATE_HZ, Pcm, portaudio
+from inherentd.daemon.sources import Pcm, portaudio
 from inherentd.daemon.sources.capture import Capture
 from inherentd.daemon.stop import StopSignals
+from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
 
 STALL_SECONDS = 1.0  # without a block; a busy interpreter may hold a block back for some 100 ms
 RETRY_SECONDS = 1.0

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from inherentd.inherent_model import card
+from inherentd.inherent_model.errors import ModelError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,5 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Replace each table between `<!-- figures: NAME -->` and `<!-- end -->`."""
     for page in arguments.pages:
-        page.write_text(card.fill(page.read_text(), arguments.models))
+        try:
+            page.write_text(card.fill(page.read_text(), arguments.models))
+        except OSError as error:
+            raise ModelError(f"{page}: {error.strerror}; expected a Markdown page") from error
+        except ModelError as error:
+            raise ModelError(f"{page}: {error}") from error
     return 0

@@ -34,6 +34,6 @@ def score_split(weights: Path, config: Path, split: str, padding: Padding = "dyn
     rows = measured(every, split)
     if not rows:
         raise ModelError(f"{config}: no {split} clips; give some lines of a manifest `split: {split}`")
-    features = extract([row.path for row in rows], loaded.frontend, Path(recipe.out) / "cache")
+    features = extract([row.path for row in rows], loaded.frontend, recipe.features_folder)
     scores = peak_scores(loaded.model, [features.clip(index) for index in range(len(rows))], padding=padding)
     return Scored(loaded, rows, scores, [row for row in every if row.split == "train"])

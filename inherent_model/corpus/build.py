@@ -20,16 +20,17 @@ from typing import Any
 
 import msgspec
 import soundfile
-import yaml
 from tqdm import tqdm
 
 from inherentd.inherent_model.corpus import sentences as sentence_sources
 from inherentd.inherent_model.corpus import spread
-from inherentd.inherent_model.corpus.engines import SAMPLE_RATE_HZ, synthesize
+from inherentd.inherent_model.corpus.decode import write_flac
+from inherentd.inherent_model.corpus.engines import synthesize
 from inherentd.inherent_model.corpus.grammar import load_grammar
 from inherentd.inherent_model.corpus.sentences import Sentence
 from inherentd.inherent_model.corpus.voices import SMALL_ENGINES, Voice, draw
 from inherentd.inherent_model.errors import ModelError
+from inherentd.inherent_model.yaml_files import load
 
 PHRASES_FOLDER = Path(__file__).parent / "phrases"
 
@@ -75,12 +76,7 @@ class Clip:
 
 def load_recipe(path: Path) -> CorpusRecipe:
     """Return the recipe of a YAML file; a wrong key or type is a ModelError that names it."""
-    try:
-        return msgspec.convert(yaml.safe_load(path.read_text()), CorpusRecipe)
-    except FileNotFoundError as error:
-        raise ModelError(f"{path}: no such corpus recipe; configs/corpus/ holds the project's own") from error
-    except (msgspec.ValidationError, yaml.YAMLError) as error:
-        raise ModelError(f"{path}: {error}") from error
+    return load(path, CorpusRecipe)
 
 
 def collect(recipe: CorpusRecipe) -> list[Sentence]:
@@ -168,10 +164,12 @@ def write_manifest(recipe: CorpusRecipe) -> Counter[str]:
     """Write one JSON line for every planned clip that exists and return how many, by "split/engine"."""
     out = Path(recipe.out)
     counts: Counter[str] = Counter()
-    with (out / "manifest.jsonl").open("w") as file:
+    unfinished = out / "manifest.part"
+    with unfinished.open("w") as file:
         for row in _rows(out, plan(recipe)):
             counts[f"{row['split']}/{row['voice']['engine']}"] += 1
             file.write(json.dumps(row) + "\n")
+    unfinished.rename(out / "manifest.jsonl")
     return counts
 
 
@@ -192,7 +190,5 @@ def _speak(clip: Clip, out: Path, voices: Path | None) -> str | None:
         samples = synthesize(clip.sentence.text, clip.voice, voices)
     except Exception as error:  # a synthesizer may fail in any way on one odd sentence: that costs this clip only
         return f"{clip.voice.engine}: {type(error).__name__}: {error}"[:160]
-    unfinished = path.with_suffix(".part")
-    soundfile.write(unfinished, samples, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
-    unfinished.rename(path)
+    write_flac(path, samples)
     return None

@@ -14,7 +14,7 @@ import soxr
 
 from inherentd.inherent_model.errors import ModelError
 
-SAMPLE_RATE_HZ = 16000
+SAMPLE_RATE_HZ = 16_000
 
 
 def decode(data: bytes, ffmpeg: Sequence[str] = ()) -> npt.NDArray[np.float32]:

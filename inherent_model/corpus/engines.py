@@ -20,11 +20,11 @@ import numpy as np
 import soundfile
 import soxr
 
+from inherentd.inherent_model.corpus.decode import SAMPLE_RATE_HZ
 from inherentd.inherent_model.corpus.say import say
 from inherentd.inherent_model.corpus.voices import Voice, refuse_reserved
 from inherentd.inherent_model.errors import ModelError
 
-SAMPLE_RATE_HZ = 16_000
 KOKORO_RATE_HZ = 24_000
 
 

@@ -12,11 +12,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
-import yaml
 
 from inherentd.inherent_model.corpus.packages import Member, files_of, members
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.manifest import SPLITS
+from inherentd.inherent_model.yaml_files import load
 
 
 class Source(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -79,12 +79,7 @@ class Recording:
 
 def load_recipe(path: Path) -> RealRecipe:
     """Return the recipe of a YAML file; a wrong key or type is a ModelError that names it."""
-    try:
-        return msgspec.convert(yaml.safe_load(path.read_text()), RealRecipe)
-    except FileNotFoundError as error:
-        raise ModelError(f"{path}: no such recipe; configs/corpus/real.yaml is the project's own") from error
-    except (msgspec.ValidationError, yaml.YAMLError) as error:
-        raise ModelError(f"{path}: {error}") from error
+    return load(path, RealRecipe)
 
 
 def plan(recipe: RealRecipe) -> list[Recording]:

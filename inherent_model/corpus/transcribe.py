@@ -17,11 +17,11 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
+from inherentd.inherent_model.corpus.decode import SAMPLE_RATE_HZ
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.features import read_audio
 from inherentd.inherent_model.transcripts import FILE_NAME, read_transcripts
 
-SAMPLE_RATE_HZ = 16000
 LOWEST_AVG_LOGPROB = -0.8
 HIGHEST_NO_SPEECH_PROB = 0.5
 

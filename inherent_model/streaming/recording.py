@@ -82,7 +82,8 @@ def replay(config: GateConfig, recording: Recording) -> list[tuple[int, Transiti
     While the gate is shut only steps that can open it are looked at, with those before them that they need. Where the
     recording slept, an open gate hears on: the engine does not sleep then, and in silence scores stay what they are.
     """
-    kept = max(config.smoothing_steps, config.lookback_samples // recording.step_samples, 1)
+    # Rounded up: a step that lies only in part in the lookback counts too.
+    kept = max(config.smoothing_steps, -(-config.lookback_samples // recording.step_samples), 1)
     candidates = np.flatnonzero(_smoothed(recording.scores[:, 0], config.smoothing_steps) >= config.open_threshold)
     state = gate.initial_state(config)
     found: list[tuple[int, Transition]] = []

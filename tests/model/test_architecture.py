@@ -71,7 +71,7 @@ def test_memory_ends_with_the_receptive_field(model: InherentModel) -> None:
 
 
 def test_memory_reaches_as_far_as_it_says(model: InherentModel) -> None:
-    """One frame beyond the receptive field changes nothing; the frame just inside it may."""
+    """One frame beyond the receptive field changes nothing; the frame just inside it does."""
     reach = CONFIG.receptive_field_frames
     frames = -(-2 * reach // STEP) * STEP
     mel = torch.randn(1, frames, 128)
@@ -80,6 +80,7 @@ def test_memory_reaches_as_far_as_it_says(model: InherentModel) -> None:
         changed = mel.clone()
         changed[:, frames - age] += 50
         differences[age] = (step_scores(model, mel)[0, -1] - step_scores(model, changed)[0, -1]).abs().max().item()
+    assert differences[reach] > 0
     assert differences[reach + 1] == 0
 
 

@@ -116,7 +116,7 @@ def test_problems_and_what_is_missing_end_it(csv: Path, tmp_path: Path, capsys) 
     assert build(csv, tmp_path / "out", "--config", tmp_path / "none.yaml") == 1
     told = capsys.readouterr().err
     assert "no recordings below the header" in told
-    assert "no such training recipe" in told
+    assert "none.yaml: No such file" in told
 
 
 def test_the_shipped_recipe_loads() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,52 @@ def test_a_missing_report_and_an_unknown_table_are_named(tmp_path: Path) -> None
         card.fill("<!-- figures: heads -->\n<!-- end -->", tmp_path)
     with pytest.raises(ModelError, match="colours: no such table"):
         card.fill("<!-- figures: colours -->\n<!-- end -->", MODELS)
+
+
+def reports(folder: Path, **changed: object) -> Path:
+    """The shipped reports with other events."""
+    for name in ("report.json", "thresholds.json"):
+        shutil.copy(MODELS / name, folder)
+    events = json.loads((MODELS / "events.json").read_text())
+    (folder / "events.json").write_text(json.dumps({**events, **changed}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("suffice", "said"), [(True, "| 50% recall |"), (False, "| 50% recall (too few hours to say) |")]
+)
+def test_too_few_hours_are_said(tmp_path: Path, *, suffice: bool, said: str) -> None:
+    rates = {"0.5": {"recall": 0.5, "interval": None, "threshold": 0.9, "hours_suffice": suffice}}
+    folder = reports(tmp_path, at_false_accepts_per_hour=rates)
+    assert f"| at 0.5 false accepts an hour {said}" in card.fill("<!-- figures: events -->\n<!-- end -->", folder)
+
+
+def test_what_never_came_has_no_delay(tmp_path: Path) -> None:
+    delay = json.loads((MODELS / "events.json").read_text())["delay"]
+    for event in ("gate", "first_intent"):
+        delay[f"end_of_phrase_to_{event}_ms"] = {"share": 0.0, "p10": None, "p50": None, "p90": None, "p95": None}
+    assert "None" not in card.fill("<!-- figures: events -->\n<!-- end -->", reports(tmp_path, delay=delay))
+
+
+def test_a_figure_that_a_report_lacks_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"events\.json.*'end_of_phrase_to_gate_ms'.*inherent eval"):
+        card.fill("<!-- figures: events -->\n<!-- end -->", reports(tmp_path, delay={"opened_before_their_end": 1,
+                                                                                      "phrases_over_1500_ms": 1}))  # fmt: skip
+
+
+def test_a_table_without_its_end_takes_no_text_away(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    for text in (
+        "<!-- figures: clips -->\nmine\n<!-- figures: heads -->\n<!-- end -->\n",
+        "<!-- figures: clips -->\nmine",
+    ):
+        page.write_text(text)
+        assert cli.main(["card", "--models", str(MODELS), str(page)]) == 1
+        assert page.read_text() == text
+
+
+def test_pages_without_tables_and_missing_pages_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "plain.md").write_text("no table")
+    for name in ("plain.md", "missing.md"):
+        assert cli.main(["card", "--models", str(MODELS), str(tmp_path / name)]) == 1
+        assert f"{name}: " in capsys.readouterr().err

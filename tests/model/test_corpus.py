@@ -7,9 +7,12 @@ import random
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from inherentd.inherent_model.corpus import build, sentences, voices
+from inherentd.inherent_model.corpus.decode import write_flac
 from inherentd.inherent_model.corpus.engines import synthesize
 from inherentd.inherent_model.corpus.grammar import load_grammar
 from inherentd.inherent_model.errors import ModelError
@@ -107,6 +110,23 @@ def test_text_corpora_are_mapped_and_ambiguous_intents_left_out(tmp_path: Path) 
     path.write_text("sentence\nx\n")
     with pytest.raises(ModelError, match="columns"):
         list(sentences.from_intent_corpus(path))
+
+
+def test_a_manifest_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    phrases = {"per_phrasing": {"train": 1, "validation": 1, "test": 1}}
+    recipe = build.CorpusRecipe(out=str(tmp_path), clips={"train": {"espeak": 4}}, **phrases)
+    (tmp_path / "manifest.jsonl").write_text("as it was\n")
+    first, *_, last = build.plan(recipe)
+    (tmp_path / first.path).parent.mkdir(parents=True)
+    write_flac(tmp_path / first.path, np.zeros(1600, np.float32))
+    (tmp_path / last.path).write_text("no audio")
+    with pytest.raises(soundfile.LibsndfileError):
+        build.write_manifest(recipe)
+    assert (tmp_path / "manifest.jsonl").read_text() == "as it was\n"
+    (tmp_path / last.path).unlink()
+    assert build.write_manifest(recipe) == {"train/espeak": 1}
+    assert json.loads((tmp_path / "manifest.jsonl").read_text())["path"] == first.path
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_manifests_leak_nothing(tmp_path: Path) -> None:

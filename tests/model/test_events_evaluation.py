@@ -108,6 +108,14 @@ def test_skipping_what_cannot_open_the_gate_changes_nothing(
     assert [(at_sample, type(each)) for at_sample, each in found] == [(at, type(each)) for at, each in expected]
 
 
+def test_a_step_that_lies_only_in_part_in_the_lookback_counts() -> None:
+    scores = np.zeros((4, 2))
+    scores[1, 1], scores[2, 0] = 0.9, 0.9  # the intent's word comes one step before the gate opens
+    for lookback_samples, heard in ((STEP, 0), (STEP + STEP // 2, 1)):
+        config = GateConfig(("gate", "intent"), 0.5, 0.3, (0.5,), lookback_samples=lookback_samples)
+        assert sum(isinstance(each, Told) for _, each in replay(config, scored(scores))) == heard
+
+
 def test_the_gate_is_the_daemons(runtime: Runtime) -> None:
     ours, daemons = gate_config(runtime), engine_setup.gate_config(Config().gate, runtime.metadata)
     assert dataclasses.replace(ours, preroll_samples=daemons.preroll_samples) == daemons

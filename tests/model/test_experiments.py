@@ -40,6 +40,47 @@ def test_each_trial_is_trained_once_and_has_a_line(config: Path, capsys: pytest.
     again = capsys.readouterr()
     assert again.out == first
     assert "training clips" not in again.err
+    assert len(list((config.parent / "trials").rglob("mel-*.npy"))) == 3  # training, validation and test, shared
+
+
+def test_a_trial_of_another_recipe_is_trained_again(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["experiments", "--config", str(config)]) == 0
+    config.write_text(
+        config.read_text().replace("name: long, set: {dilations: [1, 2]}", "name: long, set: {dilations: [1, 4]}")
+    )
+    first = capsys.readouterr().out
+    assert cli.main(["experiments", "--config", str(config)]) == 0
+    again = capsys.readouterr()
+    assert [line for line in again.err.splitlines() if line.startswith("---")] == ["--- long"]
+    assert again.out.splitlines()[2] == first.splitlines()[2]
+    assert again.out.splitlines()[3] != first.splitlines()[3]
+
+
+def test_two_trials_of_one_name_are_refused(config: Path) -> None:
+    config.write_text(config.read_text().replace("name: long", "name: short"))
+    with pytest.raises(ModelError, match=r"experiments\.yaml: .*expected each name once"):
+        experiments.load(config)
+
+
+def test_heads_of_the_base_may_stand_in_a_file(config: Path) -> None:
+    base = config.with_name("base.yaml")
+    base.write_text(base.read_text().replace("[isInteresting, hasHighTone, hasLowTone]", "heads.txt"))
+    config.with_name("heads.txt").write_text("isInteresting\nhasHighTone\n")
+    trials = experiments.load(config)
+    assert experiments.recipe_of(trials, trials.trials[0]).heads == ("isInteresting", "hasHighTone")
+
+
+def test_the_table_has_a_place_for_what_could_not_be_measured() -> None:
+    none = [{"auc": None, "eer": None}] * 2
+    figures = {
+        "name": "a",
+        "parameters": 1,
+        "receptive_field_s": 1.0,
+        "cpu_minutes": 1.0,
+        "validation": none,
+        "test": none,
+    }
+    assert experiments.table([figures]).splitlines()[-1].count(" - ") == 6
 
 
 def test_a_wrong_key_names_its_trial(config: Path) -> None:

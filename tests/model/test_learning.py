@@ -7,15 +7,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 import torch
 
-from inherentd.inherent_model import cli, shards, speech_embedding, training
+from inherentd.inherent_model import checkpoint, cli, dataset, shards, speech_embedding, training
 from inherentd.inherent_model.architecture import InherentModel, ModelConfig
 from inherentd.inherent_model.checkpoint import load
+from inherentd.inherent_model.curves import Curves
 from inherentd.inherent_model.dataset import BatchMaker, Example
 from inherentd.inherent_model.ear import Ear
 from inherentd.inherent_model.errors import ModelError
@@ -46,16 +48,89 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
     return load(path).model.state_dict()
 
 
-def test_a_resumed_run_ends_where_an_uninterrupted_one_does(corpus: Path, tmp_path: Path) -> None:
-    """Over the frozen phase's end too, with dropout, noise and hard negatives: bit for bit."""
-    more = "steps: 12\nfrozen_steps: 5\nfrozen_batches: 3\nkeep_every_minutes: 0\nmine_every: 3\nmine_clips: 20\n"
+def logged(folder: Path) -> list[dict[str, object]]:
+    lines = map(json.loads, (folder / "log.jsonl").read_text().splitlines())
+    return [{key: value for key, value in line.items() if key != "minutes"} for line in lines]
+
+
+def state_of(folder: Path) -> dict[str, Any]:
+    return torch.load(folder / "resume.pt", weights_only=True)
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in other)
+
+
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over the frozen phase's end too, with dropout, noise and hard negatives: bit for bit, and log line for log line."""
+    monkeypatch.setattr(dataset, "ENOUGH_HARD_CLIPS", 1)
+    # Large batches: what is mined counts from the next round of streams on, and a round has few of these.
+    more = ("steps: 9\nfrozen_steps: 2\nfrozen_batches: 2\nkeep_every_minutes: 0\nmine_every: 2\nmine_clips: 20\n"
+            "batch_frames: 20000\nvalidate_every: 3\n")  # fmt: skip
     whole = training.load_recipe(recipe_file(corpus, tmp_path / "whole", more))
     expected = weights(training.train(whole))
-    for stopped_after in (3, 8):
+    unmined = msgspec.structs.replace(whole, out=str(tmp_path / "unmined"), mine_every=0)
+    assert not same(weights(training.train(unmined)), expected)
+    for stopped_after in (1, 6):
         recipe = msgspec.structs.replace(whole, out=str(tmp_path / f"stopped{stopped_after}"))
-        training.train(recipe, steps=12, stop_after=stopped_after)
-        found = weights(training.train(recipe, steps=12, resume=True))
-        assert all(torch.equal(found[name], expected[name]) for name in expected)
+        training.train(recipe, steps=9, stop_after=stopped_after)
+        found = weights(training.train(recipe, steps=9, resume=True))
+        assert same(found, expected)
+        assert logged(Path(recipe.out)) == logged(Path(whole.out))
+    assert [line["step"] for line in logged(Path(whole.out))] == [3, 6, 9]
+
+
+def test_the_state_is_never_behind_the_best_weights(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed just after the best weights were written: the run goes on from that very step."""
+    recipe = training.load_recipe(recipe_file(corpus, tmp_path / "run", "steps: 6\nvalidate_every: 2\n"))
+    save = checkpoint.save
+
+    def save_and_die(*arguments: Any) -> None:
+        save(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", save_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            training.train(recipe)
+    assert (
+        state_of(tmp_path / "run")["step"]
+        == load(tmp_path / "run" / "best.safetensors").notes["validation"]["step"]
+        == 2
+    )  # type: ignore
+    whole = msgspec.structs.replace(recipe, out=str(tmp_path / "whole"))
+    assert same(weights(training.train(recipe, resume=True)), weights(training.train(whole)))
+    assert logged(tmp_path / "run") == logged(tmp_path / "whole")
+
+
+def test_a_run_from_the_start_leaves_nothing_of_an_earlier_one(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = training.load_recipe(recipe_file(corpus, tmp_path / "run", "steps: 4\nvalidate_every: 2\n"))
+    training.train(recipe, stop_after=3)
+    names = ("resume.pt", "best.safetensors", "log.jsonl")
+    assert all((tmp_path / "run" / name).is_file() for name in names)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "Curves", die)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(recipe)
+    assert not [name for name in names if (tmp_path / "run" / name).exists()]
+
+
+def test_curves_go_on_at_the_step_that_is_resumed(tmp_path: Path) -> None:
+    line = {"minutes": 1.0, "dense_peak_phoneme": [1.0, 1.0, 1.0], "gate_auc": 0.5}
+    curves = Curves(tmp_path)
+    for step in (2, 4, 6):
+        curves.add({"step": step, **line})
+    Curves(tmp_path, 5)
+    assert [found["step"] for found in logged(tmp_path)] == [2, 4]
 
 
 def test_resuming_needs_a_run_of_the_same_recipe(
@@ -65,9 +140,32 @@ def test_resuming_needs_a_run_of_the_same_recipe(
     assert cli.main(["train", "--config", str(path), "--resume"]) == 1
     assert "nothing to resume" in capsys.readouterr().err
     training.train(training.load_recipe(path), stop_after=2)
+    assert cli.main(["train", "--config", str(path), "--resume", "--steps", "5"]) == 1
+    assert "of a run of 3 steps, got 5" in capsys.readouterr().err
     path.write_text(path.read_text().replace("steps: 3\n", "steps: 4\n"))
     assert cli.main(["train", "--config", str(path), "--resume"]) == 1
     assert "another recipe" in capsys.readouterr().err
+
+
+def test_resuming_needs_the_same_clips(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path, 90)
+    recipe = training.load_recipe(recipe_file(manifest, tmp_path / "run", "steps: 3\n"))
+    training.train(recipe, stop_after=2)
+    as_it_was = manifest.read_text()
+    manifest.write_text(as_it_was.replace('"addressed": 1', '"addressed": 0', 1))
+    with pytest.raises(ModelError, match="clips of the manifests have changed"):
+        training.train(recipe, resume=True)
+    manifest.write_text(as_it_was)
+    training.train(recipe, resume=True)
+
+
+def test_a_state_from_before_a_key_was_added_is_gone_on_with(corpus: Path, tmp_path: Path) -> None:
+    recipe = training.load_recipe(recipe_file(corpus, tmp_path / "run", "steps: 3\n"))
+    training.train(recipe, stop_after=2)
+    state = state_of(tmp_path / "run")
+    del state["recipe"]["mine_clips"], state["mined"], state["total"], state["data"]
+    torch.save(state, tmp_path / "run" / "resume.pt")
+    assert load(training.train(recipe, resume=True)).notes["validation"]["step"] == 3  # type: ignore
 
 
 def test_a_materialized_batch_is_what_the_ear_would_hear(corpus: Path, tmp_path: Path) -> None:
@@ -101,7 +199,7 @@ def test_two_processes_train_together(corpus: Path, tmp_path: Path) -> None:
 
 def test_mined_clips_are_drawn_more_often() -> None:
     mel = np.zeros((40, 128), np.float16)
-    kinds = [(1, 1), (1, 0), *[(0, 0)] * 50]
+    kinds = [(1, 1), (1, 0), *[(0, 0)] * 600]
     pool = [Example(mel, (5, 35), np.array(kind, np.float32), (), written=True) for kind in kinds]
     maker = BatchMaker(pool, lambda mel, *_: mel, FrontendSpec(), step_frames=4, batch_frames=2000, seed=0)  # type: ignore
 
@@ -113,12 +211,25 @@ def test_mined_clips_are_drawn_more_often() -> None:
             for example in stream
         ]
         quiet = [one for one in drawn if one not in {id(pool[0]), id(pool[1])}]
-        return sum(one in {id(pool[7]), id(pool[9])} for one in quiet) / len(quiet)
+        return sum(one in {id(pool[place]) for place in mined} for one in quiet) / len(quiet)
 
-    assert share_of_mined() < 0.1
-    maker.harden([7, 9])
+    mined = range(10, 60)
+    assert share_of_mined() < 0.15
+    maker.harden([*mined])
     maker.rounds += 1
-    assert 0.3 < share_of_mined() < 0.55
+    assert 0.35 < share_of_mined() < 0.6
+    mined = range(10, 12)  # so few would be learnt by heart
+    maker.harden([*mined])
+    maker.rounds += 1
+    assert 0 < share_of_mined() < 0.05
+
+
+def test_clips_too_long_for_a_batch_are_named() -> None:
+    mel = np.zeros((400, 128), np.float16)
+    pool = [Example(mel, (5, 35), np.array(kind, np.float32), ()) for kind in ((1, 1), (0, 0))]
+    maker = BatchMaker(pool, lambda mel, *_: mel, FrontendSpec(), step_frames=4, batch_frames=1500, seed=0)  # type: ignore
+    with pytest.raises(ModelError, match="batch_frames: got 1500"):
+        next(maker.batches())
 
 
 def test_the_hardest_are_those_that_the_gate_takes_for_requests() -> None:
@@ -199,13 +310,15 @@ def test_the_streamed_ear_hears_what_the_teacher_hears() -> None:
 def test_an_ear_that_does_not_fit_is_refused(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "ear.safetensors").write_bytes(b"")
     path = recipe_file(corpus, tmp_path / "run", f"steps: 2\near: {tmp_path}/missing.safetensors\n")
-    with pytest.raises(ModelError, match="no such ear"):
+    with pytest.raises(ModelError, match="no such ear.*inherent ear --config"):
+        training.train(training.load_recipe(path))
+    path.write_text(path.read_text().replace("missing", "ear"))
+    with pytest.raises(ModelError, match="not a safetensors file"):
         training.train(training.load_recipe(path))
     from safetensors.torch import save_file
 
     other = InherentModel(training.load_recipe(path).model_config(()))
     save_file({"ear.hidden.weight": torch.zeros(3, 128, 3)}, tmp_path / "ear.safetensors")
     assert other.ear.hidden.weight.shape != (3, 128, 3)
-    path.write_text(path.read_text().replace("missing", "ear"))
     with pytest.raises(ModelError, match="does not fit"):
         training.train(training.load_recipe(path))

@@ -13,6 +13,14 @@ import pytest
 
 from inherentd.pipeline.runtimes import open_runtime
 
+STUB = """#!/bin/sh
+echo "$*" >> commands
+if [ "$1" = train ]; then
+    out=runs/$(basename "$3" .yaml)
+    mkdir -p "$out"
+    echo "$out" > "$out/best.safetensors"
+fi
+"""
 SCRIPT = Path(__file__).parents[2] / "scripts" / "rebuild_model.sh"
 
 
@@ -34,4 +42,56 @@ def test_the_quick_rebuild_makes_everything(tmp_path: Path) -> None:
     assert json.loads((run / "models" / "events.json").read_text())["unaddressed"]["clips_of_the_training_split"] == 0
     for drawn in (run / "curves.png", run / "models" / "det.png"):
         assert drawn.read_bytes().startswith(b"\x89PNG")
+    assert json.loads((run / "models" / "state.json").read_text())["hours"] > 0
+    assert (run / "models" / "inherent.safetensors").read_bytes() == (run / "best.safetensors").read_bytes()
     assert not (run / "resume.pt").exists()
+
+
+def commands_of(folder: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """Run the script with an `inherent` that only notes what it is told to do."""
+    programs = folder / "programs"
+    programs.mkdir(exist_ok=True)
+    (programs / "inherent").write_text(STUB)
+    (programs / "inherent").chmod(0o755)
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(["sh", str(SCRIPT), *arguments], cwd=folder, env={**os.environ, "PATH": path},
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    noted = folder / "commands"
+    return done, noted.read_text().splitlines() if noted.exists() else []
+
+
+def test_the_whole_rebuild_makes_what_is_shipped_and_fills_the_pages(tmp_path: Path) -> None:
+    for folder in ("docs", "models"):
+        (tmp_path / folder).mkdir()
+    for page in ("README.md", "models/README.md"):
+        (tmp_path / page).touch()
+    done, commands = commands_of(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "models" / "inherent.safetensors").read_text() == "runs/whole\n"
+    assert "--out models/events.json --det docs/det.png" in "".join(commands)
+    assert commands[-3:] == [
+        "eval-state --model models/inherent.onnx --hours 24 --out models/state.json",
+        "card --models models models/README.md",
+        "card --models models README.md",
+    ]
+
+
+def test_a_rebuild_without_pages_keeps_the_curve_with_the_model(tmp_path: Path) -> None:
+    done, commands = commands_of(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "--det models/det.png" in "".join(commands)
+    assert commands[-1].startswith("eval-state")
+
+
+def test_the_quick_rebuild_leaves_the_readme_alone(tmp_path: Path) -> None:
+    (tmp_path / "README.md").touch()
+    done, commands = commands_of(tmp_path, "--quick")
+    assert done.returncode == 0, done.stderr
+    assert not [line for line in commands if line.startswith("card")]
+
+
+@pytest.mark.parametrize("arguments", [["--qiuck"], ["--quick", "now"]])
+def test_an_unknown_argument_is_refused_before_anything_is_done(tmp_path: Path, arguments: list[str]) -> None:
+    done, commands = commands_of(tmp_path, *arguments)
+    assert (done.returncode, done.stdout, commands) == (2, "", [])
+    assert done.stderr.startswith("usage: ")

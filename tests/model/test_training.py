@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from inherentd.inherent_model import cli, training
+from inherentd.inherent_model import cli, ear_training, training
 from inherentd.inherent_model.commands.evaluate import far_from_training
 from inherentd.inherent_model.corpus import engines
 from inherentd.inherent_model.dataset import BatchMaker, Example
@@ -85,6 +86,67 @@ def test_heads_may_stand_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "heads.txt").write_text("isInteresting\nhasMyIntent\nhasMyIntent\n")
     with pytest.raises(ModelError, match="none twice"):
         load_recipe(path)
+
+
+def test_heads_of_an_ear_recipe_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "heads.txt").write_text("isInteresting\nhasMyIntent\n")
+    (tmp_path / "ear.yaml").write_text("manifests: []\nsteps: 5\nphoneme_steps: 0\nheads: heads.txt\n")
+    assert ear_training.load_recipe(tmp_path / "ear.yaml").heads == ("isInteresting", "hasMyIntent")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("validate_every: 0", "validate_every: got 0, expected 1"),
+        ("frozen_steps: 3", "frozen_batches: got 0 with frozen_steps 3, expected 1"),
+        ("repeat: {real: 0}", "repeat: got {'real': 0}, expected 1"),
+        ("augment: {snr_db: [30, 2]}", r"snr_db: got \[30, 2\], expected the lower"),
+        ("augment: {warp: [1.1, 0.9]}", r"warp: got \[1.1, 0.9\]"),
+        ("seed: [", "recipe.yaml: .*expected YAML"),
+    ],
+)
+def test_what_would_fail_in_the_middle_of_a_run_is_refused(tmp_path: Path, more: str, message: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(f"manifests: []\nsteps: 5\nphoneme_steps: 1\n{more}\n")
+    with pytest.raises(ModelError, match=message) as found:
+        load_recipe(path)
+    assert "\n" not in str(found.value)
+
+
+def test_phonemes_are_kept_whole_or_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "ProcessPoolExecutor", lambda _: ThreadPoolExecutor(1))
+    monkeypatch.setattr(training, "phonemes", lambda text: text.upper())
+    cache = tmp_path / "phonemes.json"
+    assert training.phoneme_table(["a"], cache) == {"a": "A"}
+    write = Path.write_text
+
+    def die_half_way(path: Path, text: str) -> None:
+        write(path, text[: len(text) // 2])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", die_half_way)
+        with pytest.raises(KeyboardInterrupt):
+            training.phoneme_table(["a", "b"], cache)
+    assert training.phoneme_table(["a", "c"], cache) == {"a": "A", "c": "C"}
+
+
+def test_repeated_engines_are_in_the_pool_so_many_times(tmp_path: Path) -> None:
+    manifest = write_corpus(tmp_path, 27)
+    lines = [json.loads(line) for line in manifest.read_text().splitlines()]
+    for index, line in enumerate(lines):
+        line["voice"] = {"engine": "real" if index % 4 == 0 else "flite", "name": "anna"}
+    manifest.write_text("\n".join(map(json.dumps, lines)))
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        f"heads: [{', '.join(HEADS)}]\nmanifests: [{manifest}]\nout: {tmp_path}/run\nsteps: 5\nphoneme_steps: 1\n"
+        "repeat: {real: 3}\n"
+    )
+    recipe = load_recipe(path)
+    data = training.prepare(recipe, recipe.model_config(()))
+    # Of the 12 training clips every fourth is a person's: 9 once and 3 three times.
+    assert (data.training_clips, len(data.maker.pool)) == (12, 18)
+    assert len(data.held) == 9
 
 
 def test_the_shipped_recipe_loads() -> None:
