@@ -79,7 +79,7 @@ class Augmenter:
         curve_db = torch.from_numpy(self._curves(batch, bins, rng))[:, None]
         power = power * (10 ** ((gain_db + curve_db) / 10)).float()
         for index in np.flatnonzero(rng.random(batch) < config.band_limit_probability):
-            power[index, :, int(rng.integers(*self.cutoff_bins)) :] *= 1e-5
+            power[index, :, int(rng.integers(*self.cutoff_bins, endpoint=True)) :] *= 1e-5
         out = torch.log(power.clamp(min=self.spec.log_floor))
         self._mask(out, rng)
         return out

@@ -60,7 +60,7 @@ def peak_scores(
     for start in range(0, len(order), batch):
         members = order[start : start + batch]
         frames = max(len(clips[index]) for index in members) + TAIL_FRAMES
-        frames += frames % model.config.step_frames
+        frames += -frames % model.config.step_frames
         mel = torch.full((len(members), frames, model.config.mel_bins), silence)
         for row, index in enumerate(members):
             mel[row, : len(clips[index])] = torch.from_numpy(clips[index])

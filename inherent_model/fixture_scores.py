@@ -17,7 +17,7 @@ from inherentd.pipeline.frontend import FrontendSpec, log_mel
 from inherentd.pipeline.runtimes import open_runtime, peak_scores
 
 UNCALIBRATED = 0.5
-TAIL_S = 0.48
+TAIL_FRAMES = 24
 """silence after each recording, so that the last sound is scored too (the daemon's engine does the same at the end)"""
 
 
@@ -30,6 +30,7 @@ class Scorer:
     thresholds: tuple[float, ...]
     frontend: FrontendSpec
     peaks: Callable[[Sequence[np.ndarray]], np.ndarray]
+    """each head's highest score over log-mel clips and `TAIL_FRAMES` of silence"""
 
 
 def artifact_scorer(path: Path) -> Scorer:
@@ -39,12 +40,17 @@ def artifact_scorer(path: Path) -> Scorer:
     except PipelineError as error:
         raise ModelError(str(error)) from error
     metadata = runtime.metadata
+    spec = metadata.frontend or FrontendSpec()
+
+    def with_tail(clip: np.ndarray) -> np.ndarray:
+        return np.pad(clip, ((0, TAIL_FRAMES), (0, 0)), constant_values=np.log(spec.log_floor))
+
     return Scorer(
         model=str(path),
         heads=metadata.head_order,
         thresholds=tuple(metadata.default_thresholds[threshold_key(head)] for head in metadata.head_order),
-        frontend=metadata.frontend or FrontendSpec(),
-        peaks=lambda clips: np.stack([peak_scores(runtime, clip) for clip in clips]),
+        frontend=spec,
+        peaks=lambda clips: np.stack([peak_scores(runtime, with_tail(clip)) for clip in clips]),
     )
 
 
@@ -72,9 +78,8 @@ def report(labels: Labels, scorer: Scorer) -> dict[str, Any]:
     from inherentd.inherent_model.features import read_audio
 
     spec = scorer.frontend
-    tail = np.zeros(round(TAIL_S * spec.sample_rate_hz), np.float32)
     recordings = [read_audio(labels.audio(row), spec.sample_rate_hz) for row in labels.rows]
-    scores = scorer.peaks([log_mel(spec, np.concatenate([samples, tail])) for samples in recordings])
+    scores = scorer.peaks([log_mel(spec, samples) for samples in recordings])
     thresholds = np.array(scorer.thresholds, np.float32)
     heard = scores >= thresholds
     heard[:, 1:] &= heard[:, :1]
