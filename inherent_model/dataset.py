@@ -25,6 +25,8 @@ CERTAIN_BEFORE_END_FRAMES = 6
 CERTAIN_AFTER_END_FRAMES = 24
 SILENT_AFTER_END_FRAMES = 60
 RISING_WEIGHT = 0.3
+ROUND_STREAMS = 512
+"""drawn at once, and laid into batches of similar length"""
 FEWEST_STREAMS = 5
 """in a batch; one of fewer is left out"""
 GROUP_SHARES = (0.36, 0.16, 0.34, 0.14)
@@ -116,7 +118,7 @@ class BatchMaker:
         number = 0
         for round_number in itertools.count():
             self.rounds = round_number + 1
-            planned = self._round(np.random.default_rng([self.seed, round_number]), 512)
+            planned = self._round(np.random.default_rng([self.seed, round_number]), ROUND_STREAMS)
             if not planned:
                 raise ModelError(
                     f"batch_frames: got {self.batch_frames}, in which no {FEWEST_STREAMS} streams of these clips fit; raise "
