@@ -7,7 +7,7 @@ PYTHON = $(shell for python in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 # pip builds the package from the sources, so whatever shapes the installation is listed here.
-INPUTS := pyproject.toml constraints.txt
+INPUTS := pyproject.toml constraints.txt Makefile
 
 .PHONY: run test lint types unit system system-python system-test clean
 
