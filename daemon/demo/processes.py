@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
@@ -33,7 +34,7 @@ class Conversation:
 
     def __init__(self, recording: str, endpoint: str, arguments: Sequence[str]) -> None:
         """Start both; the daemon begins to play when the subscriber is there."""
-        self._lines = queue.Queue[str | None]()
+        self._lines = queue.Queue[tuple[str, int] | None]()
         self._errors: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 (closed in close())
         self._subscriber = subprocess.Popen(
             [*PROGRAM, "listen", "--json", "--endpoint", endpoint], stdout=subprocess.PIPE, text=True
@@ -46,19 +47,21 @@ class Conversation:
         threading.Thread(target=self._watch_daemon, daemon=True).start()
 
     def messages(self, timeout_seconds: float) -> Iterator[Received | None]:
-        """Yield the headers that the subscriber prints, with their topic; None when none came in `timeout_seconds`.
+        """Yield the headers that the subscriber prints, with their topic and the time of their arrival, `received_ns`; None
+        when none came in `timeout_seconds`.
 
         Ends when the daemon has said that it stops, or is gone. Raises DaemonError when it failed.
         """
         while True:
             try:
-                line = self._lines.get(timeout=timeout_seconds)
+                arrived = self._lines.get(timeout=timeout_seconds)
             except queue.Empty:
                 yield None
                 continue
-            if line is None:
+            if arrived is None:
                 break
-            message: Received = json.loads(line)
+            line, received_ns = arrived
+            message: Received = json.loads(line) | {"received_ns": received_ns}
             yield message
             if message["topic"] == "health" and message["state"] == "stopping":
                 break
@@ -80,7 +83,7 @@ class Conversation:
     def _collect(self) -> None:
         assert self._subscriber.stdout is not None
         for line in self._subscriber.stdout:
-            self._lines.put(line)
+            self._lines.put((line, time.time_ns()))
         self._lines.put(None)
 
     def _watch_daemon(self) -> None:

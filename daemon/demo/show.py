@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from typing import TextIO
 
@@ -23,6 +24,7 @@ class Show:
         self._clock = Clock()
         self._cpu: list[float] = []
         self._rss = 0
+        self._late_ms: list[float] = []
         self._audio: dict[int, tuple[int, int]] = {}
 
     def step(self, message: Received | None) -> None:
@@ -36,6 +38,8 @@ class Show:
         while self._to_come and self._to_come[0].start <= position:
             self._announce(self._to_come.pop(0))
         if message is not None:
+            if message["topic"] in ("gate.opened", "intent"):
+                self._late_ms.append((message["received_ns"] - message["time_ns"]) / 1e6)
             heard = self.verdict.add(message)
             text = self._text(message, heard)
             if text:
@@ -56,6 +60,11 @@ class Show:
         gate_right = sum(row["opened"] == row["addressed"] for row in rows)
         share = f"{right} of {len(rows)} clips ({right / len(rows):.0%})"
         self._print(f"\nright: {share}; the gate alone: {gate_right} of {len(rows)}")
+        if self._late_ms:
+            median, most = statistics.median(self._late_ms), max(self._late_ms)
+            self._print(
+                f"events arrived {median:.0f} ms (median; at most {most:.0f}) after the sound that they tell of"
+            )
         if self._cpu:
             cpu = sum(self._cpu) / len(self._cpu)
             self._print(f"the daemon used {cpu:.2%} of one core and {self._rss / 1e6:.0f} MB of memory")
