@@ -18,6 +18,9 @@ from inherentd.inherent_model.errors import ModelError
 Report = dict[str, Any]
 MAKE = "make it with `inherent eval`, `eval-events` or `thresholds`"
 END = "<!-- end -->"
+RATE = "false_accepts_per_hour"
+LONG_ENOUGH_HOURS = 0.25
+"""of a source, for a rate of its own"""
 PLACE = re.compile(rf"<!-- figures:(.*?)-->(.*?)({END}|<!-- figures:|\Z)", re.DOTALL)
 
 
@@ -77,7 +80,7 @@ def _mean(figures: Sequence[Report], key: str) -> float | None:
 def _delay(figures: Report) -> str:
     if figures["p50"] is None:
         return "never came"
-    return f"median {figures['p50']} ms, 90% within {figures['p90']} ms"
+    return f"median {figures['p50']} ms, 90% within {figures['p90']} ms, of the {figures['share']:.0%} where it came"
 
 
 def _heads(report: Report, folder: Path) -> str:
@@ -121,7 +124,7 @@ def _conditions(report: Report, folder: Path) -> str:
     rows = [
         [name, _spread(each["heads"][0], "auc", ".3f"), _spread(each["heads"][0], "eer", ".0%"),
          _number(_mean(each["heads"][1:], "auc"))]
-        for name, each in report.get("conditions", {}).items()
+        for name, each in report["conditions"].items()
     ]  # fmt: skip
     return _table(["condition", "gate AUC (95% interval over speakers)", "gate EER", "intents, mean AUC"], rows)
 
@@ -133,21 +136,27 @@ def _doubt(figures: Report) -> str:
 
 def _events(report: Report, folder: Path) -> str:
     own, delay = report["at_own_threshold"], report["delay"]
-    low, high = own["poisson_interval"]
     quiet = report["unaddressed"]
-    own_rate = f"{own['false_accepts_per_hour']:.1f} false accepts an hour ({low:.1f} to {high:.1f})"
+    own_rate = f"{_spread(own | {'intervals': {RATE: own['interval']}}, RATE, '.1f')} false accepts an hour"
+    own_recall = _spread(own | {"intervals": {"recall": own["recall_interval"]}}, "recall", ".0%")
+    sources = sorted(quiet["by_source"].items(), key=lambda source: -source[1]["per_hour"])
+    by_source = ", ".join(
+        f"{name} {each['per_hour']:.0f}" for name, each in sources if each["hours"] >= LONG_ENOUGH_HOURS
+    )
     clips = f"{quiet['different_clips']} clips, {quiet['clips_of_the_training_split']} of them in training"
     before = f"{_number(delay['opened_before_their_end'], '.0%')} of {delay['phrases_over_1500_ms']} phrases over 1.5 s"
     rows = [
-        [f"at the shipped threshold, {own['threshold']:.3g}", f"{own_rate} at {_number(own['recall'], '.0%')} recall"],
+        [f"at the shipped threshold, {own['threshold']:.3g}", f"{own_rate} at {own_recall} recall"],
+        ["the same by source", by_source or "-"],
         *([f"at {float(recall):.0%} recall", f"{_number(each['false_accepts_per_hour'], '.1f')} false accepts an hour"]
           for recall, each in report["at_recall"].items()),
         *([f"at {rate} false accepts an hour", f"{_number(each['recall'], '.0%')} recall" + _doubt(each)]
           for rate, each in report["at_false_accepts_per_hour"].items()),
-        ["unaddressed audio", f"{quiet['hours']:.1f} h, {clips}"],
+        ["unaddressed audio", f"{quiet['hours']:.1f} h with the pauses between clips; {clips}"],
         ["requests", f"{report['addressed']['clips']} clips"],
         ["end of the phrase to gate.opened", _delay(delay["end_of_phrase_to_gate_ms"])],
         ["end of the phrase to the first intent", _delay(delay["end_of_phrase_to_first_intent_ms"])],
+        ["end of the phrase to the right intent", _delay(delay["end_of_phrase_to_right_intent_ms"])],
         ["gate open before the phrase ends", before],
     ]  # fmt: skip
     return _table(["the gate as it runs", ""], rows)

@@ -76,6 +76,15 @@ def test_a_figure_that_a_report_lacks_is_named(tmp_path: Path) -> None:
                                                                                       "phrases_over_1500_ms": 1}))  # fmt: skip
 
 
+def test_conditions_that_were_not_measured_do_not_empty_their_table(tmp_path: Path) -> None:
+    folder = reports(tmp_path)
+    report = json.loads((folder / "report.json").read_text())
+    del report["conditions"]
+    (folder / "report.json").write_text(json.dumps(report))
+    with pytest.raises(ModelError, match=r"report\.json.*'conditions'"):
+        card.fill("<!-- figures: conditions -->\n<!-- end -->", folder)
+
+
 def test_a_table_without_its_end_takes_no_text_away(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     for text in (
