@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from inherentd.inherent_model.architecture import InherentModel, ModelConfig
 from inherentd.inherent_model.errors import ModelError
+from inherentd.inherent_model.whole import whole
 from inherentd.pipeline.frontend import FrontendSpec
 
 
@@ -35,10 +36,9 @@ def save(path: Path, model: InherentModel, frontend: FrontendSpec, notes: dict[s
         "frontend": json.dumps(dataclasses.asdict(frontend)),
         "notes": json.dumps(notes),
     }
-    unfinished = path.with_suffix(".part")
     weights = {name: tensor.detach().contiguous().cpu() for name, tensor in model.state_dict().items()}
-    save_file(weights, unfinished, metadata=header)
-    unfinished.rename(path)
+    with whole(path) as unfinished:
+        save_file(weights, unfinished, metadata=header)
 
 
 def load(path: Path) -> Checkpoint:

@@ -17,10 +17,10 @@ from tqdm import tqdm
 
 from inherentd.inherent_model.degrade import RATE_HZ, Condition, degrade
 from inherentd.inherent_model.errors import ModelError
-from inherentd.inherent_model.evaluation import TAIL_FRAMES
 from inherentd.inherent_model.features import read_audio
 from inherentd.inherent_model.manifest import Utterance
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
+from inherentd.pipeline.runtimes import TAIL_FRAMES
 
 BABBLE_CLIPS = 200
 

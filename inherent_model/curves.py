@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from inherentd.inherent_model.whole import whole
+
 PARTS = ("loss_steps", "loss_peaks", "loss_phonemes")
 
 
@@ -20,9 +22,8 @@ class Curves:
         log = out / "log.jsonl"
         if log.is_file():
             lines = log.read_text().splitlines(keepends=True)
-            unfinished = log.with_suffix(".part")
-            unfinished.write_text("".join(line for line in lines if json.loads(line)["step"] <= step))
-            unfinished.rename(log)
+            with whole(log) as unfinished:
+                unfinished.write_text("".join(line for line in lines if json.loads(line)["step"] <= step))
 
     def add(self, line: dict[str, Any]) -> None:
         """Add what one validation found: `step`, `minutes`, `dense_peak_phoneme` and figures by name."""

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import torch
 from safetensors.torch import save_file
@@ -28,7 +27,7 @@ from inherentd.inherent_model import speech_embedding
 from inherentd.inherent_model.ear import FRAMES_PER_INPUT, INPUT_BINS, STEP_FRAMES, Ear
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.features import read_audio
-from inherentd.inherent_model.manifest import read_manifests
+from inherentd.inherent_model.yaml_files import load
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
 
 WARM_UP_STEPS = 9
@@ -110,8 +109,7 @@ def fit(recipe: EarRecipe) -> Path:
 
 
 def _lectures(recipe: EarRecipe, rng: np.random.Generator) -> list[Lecture]:
-    present = [Path(path) for path in recipe.optional_manifests if Path(path).is_file()]
-    rows = [row for row in read_manifests([*map(Path, recipe.manifests), *present]) if row.split == "train"]
+    rows = [row for row in recipes.utterances(recipe) if row.split == "train"]
     by_engine: dict[str, list[str]] = defaultdict(list)
     for index in rng.permutation(len(rows)):
         by_engine[rows[index].speaker.split(":")[0]].append(rows[index].path)
@@ -119,9 +117,7 @@ def _lectures(recipe: EarRecipe, rng: np.random.Generator) -> list[Lecture]:
     chosen: list[str] = []
     for left, paths in zip(range(len(by_engine), 0, -1), sorted(by_engine.values(), key=len), strict=True):
         chosen += paths[: (recipe.clips - len(chosen)) // left]
-    folder = Path(recipe.noise_folder) if recipe.noise_folder else None
-    noises = sorted(map(str, folder.iterdir())) if folder and folder.is_dir() else []
-    noises = [path for path in noises if path.endswith((".opus", ".ogg", ".wav", ".flac"))]
+    noises = list(map(str, recipes.noise_files(recipe)))
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"), initializer=torch.set_num_threads,
                              initargs=(1,)) as pool:  # fmt: skip
         jobs = pool.map(_lecture, chosen, [noises] * len(chosen), range(len(chosen)), chunksize=16)
@@ -212,7 +208,4 @@ def _unexplained(ear: Ear, lectures: list[Lecture], mean: Tensor, spread: Tensor
 
 def load_recipe(path: Path) -> EarRecipe:
     """Return the recipe of a YAML file; a wrong key or type is a ModelError that names it."""
-    try:
-        return msgspec.convert(recipes.read_yaml(path), EarRecipe)
-    except msgspec.ValidationError as error:
-        raise ModelError(f"{path}: {error}") from error
+    return load(path, EarRecipe)

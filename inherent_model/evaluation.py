@@ -16,9 +16,8 @@ from inherentd.inherent_model.checkpoint import step_scores
 from inherentd.inherent_model.heads import targets
 from inherentd.inherent_model.manifest import Utterance
 from inherentd.pipeline.frontend import FrontendSpec
+from inherentd.pipeline.runtimes import TAIL_FRAMES
 
-TAIL_FRAMES = 24
-"""silence after each clip, so that the last sound is scored too (the daemon's engine does the same at the end)"""
 STATIC_FRAMES = 3000
 """what the fixed windowed form takes (TFLite): a shorter clip is filled up with zeros, a longer one is cut"""
 

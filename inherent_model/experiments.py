@@ -91,15 +91,15 @@ def _is_of(weights: Path, recipe: TrainRecipe) -> bool:
 
 
 def _measure(weights: Path, recipe: TrainRecipe) -> dict[str, Any]:
-    figures: dict[str, Any] = {}
+    model, spec = checkpoint.load(weights).model, FrontendSpec()
+    figures: dict[str, Any] = {
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "receptive_field_s": model.config.receptive_field_frames * spec.hop_samples / spec.sample_rate_hz,
+    }
     for split in SPLITS:
         scored = score_split(weights, Path(recipe.out) / "recipe.yaml", split)
-        model = scored.checkpoint.model
         heads = head_figures(model.config.heads, scored.rows, scored.scores)
         figures[split] = [dataclasses.asdict(head) for head in heads]
-        figures["parameters"] = sum(parameter.numel() for parameter in model.parameters())
-        spec = FrontendSpec()
-        figures["receptive_field_s"] = model.config.receptive_field_frames * spec.hop_samples / spec.sample_rate_hz
     return figures
 
 

@@ -14,11 +14,9 @@ from inherentd.inherent_model.labels import Labels
 from inherentd.pipeline.artifact import threshold_key
 from inherentd.pipeline.errors import PipelineError
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
-from inherentd.pipeline.runtimes import open_runtime, peak_scores
+from inherentd.pipeline.runtimes import TAIL_FRAMES, open_runtime, peak_scores
 
 UNCALIBRATED = 0.5
-TAIL_FRAMES = 24
-"""silence after each recording, so that the last sound is scored too (the daemon's engine does the same at the end)"""
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from inherentd.inherent_model.architecture import ModelConfig
 from inherentd.inherent_model.augment import AugmentConfig
 from inherentd.inherent_model.heads import SHIPPED_HEADS
 from inherentd.inherent_model.manifest import Utterance, read_manifests
-from inherentd.inherent_model.yaml_files import load, read_yaml
+from inherentd.inherent_model.yaml_files import load
 
-__all__ = ["TrainRecipe", "load_recipe", "read_yaml", "same_recipe", "utterances"]
+NOISE_SUFFIXES = (".opus", ".ogg", ".wav", ".flac")
 
 
 class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -121,3 +121,11 @@ def utterances(recipe: TrainRecipe) -> list[Utterance]:
             print(f"{path} is not here: going on without it", file=sys.stderr)
     rows = read_manifests([*map(Path, recipe.manifests), *(path for path in optional if path.is_file())])
     return [row for row in rows if row.split != "train" or row.speaker.split(":")[0] not in recipe.leave_out]
+
+
+def noise_files(recipe: TrainRecipe) -> list[Path]:
+    """Return the recordings in the recipe's noise folder, sorted; none where there is no such folder."""
+    folder = Path(recipe.noise_folder) if recipe.noise_folder else None
+    if folder is None or not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.suffix in NOISE_SUFFIXES)

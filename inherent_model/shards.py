@@ -18,6 +18,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from inherentd.inherent_model.whole import whole
+
 if TYPE_CHECKING:
     from inherentd.inherent_model.training import TrainRecipe
 
@@ -81,6 +83,5 @@ def _hear(recipe: TrainRecipe, weights: Path, folder: Path, mine: range) -> None
             "embeddings": embeddings.half(), "target": batch.target.byte(), "weight": (batch.weight * 10).round().byte(),
             "phonemes": batch.phonemes.to(torch.int16), "phoneme_lengths": batch.phoneme_lengths.to(torch.int16),
         }  # fmt: skip
-        unfinished = path.with_suffix(".part")
-        save_file({name: tensor.contiguous() for name, tensor in stored.items()}, unfinished)
-        unfinished.rename(path)
+        with whole(path) as unfinished:
+            save_file({name: tensor.contiguous() for name, tensor in stored.items()}, unfinished)

@@ -38,7 +38,8 @@ from inherentd.inherent_model.features import extract, read_audio
 from inherentd.inherent_model.lesson import Lesson
 from inherentd.inherent_model.manifest import Utterance, measured
 from inherentd.inherent_model.mining import hardest
-from inherentd.inherent_model.recipe import TrainRecipe, load_recipe, same_recipe, utterances
+from inherentd.inherent_model.recipe import TrainRecipe, load_recipe, noise_files, same_recipe, utterances
+from inherentd.inherent_model.whole import whole
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
 
 __all__ = ["TrainRecipe", "load_recipe", "prepare", "train", "utterances"]
@@ -72,9 +73,8 @@ def phoneme_table(texts: list[str], cache: Path) -> dict[str, str]:
             )
             known |= dict(zip(missing, spoken, strict=True))
         cache.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = cache.with_suffix(".part")
-        unfinished.write_text(json.dumps(known))
-        unfinished.rename(cache)
+        with whole(cache) as unfinished:
+            unfinished.write_text(json.dumps(known))
     return {text: "".join(symbol for symbol in known[text] if symbol not in NOT_PHONEMES) for text in texts if text}
 
 
@@ -86,8 +86,11 @@ def _rows(recipe: TrainRecipe) -> tuple[list[Utterance], dict[str, str]]:
 
 def prepare(recipe: TrainRecipe, config: ModelConfig) -> Prepared:
     """Return the data of a recipe, its phonemes numbered as `config` does; ModelError without validation clips."""
+    return _prepared(recipe, config, *_rows(recipe))
+
+
+def _prepared(recipe: TrainRecipe, config: ModelConfig, rows: list[Utterance], spoken: dict[str, str]) -> Prepared:
     spec = FrontendSpec()
-    rows, spoken = _rows(recipe)
     symbols = {symbol: index + 1 for index, symbol in enumerate(config.phonemes)}
     features = extract([row.path for row in rows], spec, recipe.features_folder)
     prepared = examples(rows, features, recipe.heads, symbols, spoken)
@@ -123,8 +126,9 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     if rank > 0:
         distributed.barrier()  # the first process makes the caches that all of them read
-    model = _initial(recipe)
-    data = prepare(recipe, model.config)
+    rows, spoken = _rows(recipe)
+    model = _initial(recipe, spoken)
+    data = _prepared(recipe, model.config, rows, spoken)
     if world > 1 and rank == 0:
         distributed.barrier()
     if recipe.ear is None and recipe.warm_start is None:
@@ -259,9 +263,8 @@ class _Run:
             "optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict(),
             "random": torch.get_rng_state(), "mined": data.maker.mined,
         }  # fmt: skip
-        unfinished = path.with_suffix(".part")
-        torch.save(state, unfinished)
-        unfinished.rename(path)
+        with whole(path) as unfinished:
+            torch.save(state, unfinished)
 
     def restore(self, path: Path, data: Prepared) -> None:
         """Go on from a state; ModelError where it is another run's."""
@@ -286,7 +289,7 @@ class _Run:
         torch.set_rng_state(state["random"])
 
 
-def _initial(recipe: TrainRecipe) -> InherentModel:
+def _initial(recipe: TrainRecipe, spoken: dict[str, str]) -> InherentModel:
     """Return the model as training begins: from `warm_start`, with a given ear, or at random."""
     if recipe.warm_start:
         earlier = checkpoint.load(Path(recipe.warm_start)).model
@@ -296,7 +299,6 @@ def _initial(recipe: TrainRecipe) -> InherentModel:
         model = InherentModel(expected)
         model.load_state_dict(earlier.state_dict())
         return model
-    _, spoken = _rows(recipe)
     model = InherentModel(recipe.model_config(tuple(sorted(set("".join(spoken.values()))))))
     if recipe.ear:
         path = Path(recipe.ear)
@@ -323,11 +325,9 @@ def _join() -> tuple[int, int]:
 
 
 def _noises(recipe: TrainRecipe, spec: FrontendSpec) -> list[np.ndarray]:
-    folder = Path(recipe.noise_folder) if recipe.noise_folder else None
-    if folder is None or not folder.is_dir():
-        print(f"no recorded noise ({folder}): synthetic noise only", file=sys.stderr)
-        return []
-    files = sorted(path for path in folder.iterdir() if path.suffix in {".opus", ".ogg", ".wav", ".flac"})
+    files = noise_files(recipe)
+    if not files:
+        print(f"no recorded noise ({recipe.noise_folder}): synthetic noise only", file=sys.stderr)
     return [log_mel(spec, read_audio(path, spec.sample_rate_hz)) for path in files]
 
 

@@ -30,6 +30,7 @@ from inherentd.inherent_model.corpus.grammar import load_grammar
 from inherentd.inherent_model.corpus.sentences import Sentence
 from inherentd.inherent_model.corpus.voices import SMALL_ENGINES, Voice, draw
 from inherentd.inherent_model.errors import ModelError
+from inherentd.inherent_model.whole import whole
 from inherentd.inherent_model.yaml_files import load
 
 PHRASES_FOLDER = Path(__file__).parent / "phrases"
@@ -164,12 +165,10 @@ def write_manifest(recipe: CorpusRecipe) -> Counter[str]:
     """Write one JSON line for every planned clip that exists and return how many, by "split/engine"."""
     out = Path(recipe.out)
     counts: Counter[str] = Counter()
-    unfinished = out / "manifest.part"
-    with unfinished.open("w") as file:
+    with whole(out / "manifest.jsonl") as unfinished, unfinished.open("w") as file:
         for row in _rows(out, plan(recipe)):
             counts[f"{row['split']}/{row['voice']['engine']}"] += 1
             file.write(json.dumps(row) + "\n")
-    unfinished.rename(out / "manifest.jsonl")
     return counts
 
 

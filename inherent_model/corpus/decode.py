@@ -13,6 +13,7 @@ import soundfile
 import soxr
 
 from inherentd.inherent_model.errors import ModelError
+from inherentd.inherent_model.whole import whole
 
 SAMPLE_RATE_HZ = 16_000
 
@@ -30,9 +31,8 @@ def decode(data: bytes, ffmpeg: Sequence[str] = ()) -> npt.NDArray[np.float32]:
 
 def write_flac(path: Path, samples: npt.NDArray[np.float32]) -> None:
     """Write the file in one go: it is there whole or not at all."""
-    unfinished = path.with_suffix(".part")
-    soundfile.write(unfinished, samples, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
-    unfinished.rename(path)
+    with whole(path) as unfinished:
+        soundfile.write(unfinished, samples, SAMPLE_RATE_HZ, format="FLAC", subtype="PCM_16")
 
 
 def _with_ffmpeg(data: bytes, options: Sequence[str]) -> npt.NDArray[np.float32]:

@@ -22,6 +22,7 @@ from inherentd.inherent_model.corpus.decode import SAMPLE_RATE_HZ, decode, write
 from inherentd.inherent_model.corpus.real_recipe import RealRecipe, Recording, plan
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.manifest import REAL
+from inherentd.inherent_model.whole import whole
 
 
 def build(recipe: RealRecipe, *, workers: int) -> Counter[tuple[str, str]]:
@@ -70,13 +71,11 @@ def _decode(out: Path, recording: Recording) -> str | None:
 
 def _write_manifest(out: Path, recordings: list[Recording]) -> Counter[tuple[str, str]]:
     seconds: Counter[tuple[str, str]] = Counter()
-    unfinished = out / "manifest.part"
     out.mkdir(parents=True, exist_ok=True)
-    with unfinished.open("w") as file:
+    with whole(out / "manifest.jsonl") as unfinished, unfinished.open("w") as file:
         for row in _rows(out, recordings):
             seconds[row["split"], row["source"]] += row["seconds"]
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    unfinished.rename(out / "manifest.jsonl")
     return seconds
 
 

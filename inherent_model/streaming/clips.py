@@ -10,11 +10,12 @@ import numpy as np
 from inherentd.inherent_model.conditions import Rendering, heard
 from inherentd.inherent_model.degrade import RATE_HZ, Condition
 from inherentd.inherent_model.errors import ModelError
-from inherentd.inherent_model.evaluation import TAIL_FRAMES, speaker_of
+from inherentd.inherent_model.evaluation import speaker_of
 from inherentd.inherent_model.features import read_audio, speech_bounds
 from inherentd.inherent_model.manifest import Utterance, read_manifests
 from inherentd.inherent_model.streaming.streams import Clip
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
+from inherentd.pipeline.runtimes import TAIL_FRAMES
 
 SUFFIXES = {".wav", ".flac", ".ogg", ".opus"}
 

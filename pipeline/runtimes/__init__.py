@@ -25,6 +25,8 @@ COMING = {
     "coreml": "macOS only",
 }
 GOLDEN_TOLERANCE = 1e-3
+TAIL_FRAMES = 24
+"""of silence after a clip that is scored by itself, so that its last sound counts too (the engine does the same at the end)"""
 
 
 class Runtime(Protocol):
