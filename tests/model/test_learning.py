@@ -271,7 +271,7 @@ def test_the_peak_loss_counts_what_opens_a_gate() -> None:
 
 def test_the_teacher_is_the_network_in_the_package() -> None:
     """Our layers with its weights give what LiteRT gives for the package's own file; and so does the spectrum."""
-    interpreter = pytest.importorskip("ai_edge_litert.interpreter", reason="pip install 'inherentd[train]'")
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter", reason="pip install 'inherentd[ear]'")
     package = Path(pytest.importorskip("pyopen_wakeword").__file__).parent / "models"
     ear = Ear(128, 8, (24, 48, 72, 96))
     speech_embedding.load_network(ear)
