@@ -1,10 +1,9 @@
 """The causal model, written once: `forward(mel, state) -> (logits per step, next state)`.
 
-The ear (`ear.py`) turns every 80 ms of frames into an embedding of what was just heard; residual blocks of causal
-convolutions with growing dilation follow, which hear whole phrases; then a linear layer per head. Every layer with
-memory names its state, the state is a plain dict of tensors, and all memory is a finite left context: nothing can
-drift over days. Windowed, streaming and audio forms (export/) are this function; training runs it from the initial
-state over whole clips.
+The ear, residual blocks of causal convolutions over frames of 40 ms, hears sounds; the same kind of blocks over steps of
+80 ms, with growing dilation, understands phrases; then a linear layer per head. Every layer with memory names its
+state, the state is a plain dict of tensors, and all memory is a finite left context: nothing can drift over days.
+Windowed, streaming and audio forms (export/) are this function; training runs it from the initial state over whole clips.
 """
 
 from __future__ import annotations
@@ -15,11 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from inherentd.inherent_model.ear import CONTEXT, STEP_FRAMES, Ear
-
 State = dict[str, Tensor]
-EAR_REACH_FRAMES = 40
-"""how many of our frames an embedding covers: 76 frames of 10 ms, and the adapter's two of ours"""
 
 
 @dataclass(frozen=True)
@@ -28,42 +23,49 @@ class ModelConfig:
 
     heads: tuple[str, ...]
     mel_bins: int = 128
-    adapter_channels: int = 96
-    ear_channels: tuple[int, ...] = (24, 48, 72, 96)
+    ear_channels: int = 128
+    ear_dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4)
+    """one residual block each, over pairs of frames"""
     channels: int = 128
-    kernel_steps: int = 3
     dilations: tuple[int, ...] = (1, 2, 4, 8)
-    """one residual block each; the phoneme output is read after `phoneme_blocks` of them"""
+    """one residual block each, over steps; the phoneme output is read after `phoneme_blocks` of them"""
+    kernel: int = 3
     dropout: float = 0.1
-    """in training only, before the first convolution and after every block"""
+    """in training only, after every block"""
     phoneme_blocks: int = 1
     phonemes_per_step: int = 3
     """the phoneme output looks this often a step, because speech has more than one phoneme in 80 ms"""
     phonemes: tuple[str, ...] = ()
     """symbols of the auxiliary phoneme output, without the CTC blank (index 0); empty: no such output"""
 
-    step_frames: ClassVar[int] = STEP_FRAMES
+    step_frames: ClassVar[int] = 4
+    """a score per so many frames: they are paired twice"""
 
     @property
     def receptive_field_frames(self) -> int:
-        """Return how many frames back a score can depend on."""
-        return EAR_REACH_FRAMES + STEP_FRAMES * (self.kernel_steps - 1) * (1 + sum(self.dilations))
+        """Return how many frames back a score can depend on, its own step's included."""
+        pairs, steps = ((self.kernel - 1) * (1 + sum(dilations)) for dilations in (self.ear_dilations, self.dilations))
+        return self.step_frames * (1 + steps) + 2 * pairs
 
 
 class CausalConvolution(nn.Module):
-    """Convolution over time that sees the past only; its state is the last `context_steps` inputs,
-    [batch, channels, context_steps]."""
+    """Convolution over time that sees the past only; its state is the last `context` inputs,
+    [batch, channels, context]."""
 
     def __init__(self, channels_in: int, channels: int, kernel: int, dilation: int = 1) -> None:
         super().__init__()
-        self.context_steps = (kernel - 1) * dilation
+        self.context = (kernel - 1) * dilation
         self.convolution = nn.Conv1d(channels_in, channels, kernel, dilation=dilation, bias=False)
         self.norm = nn.BatchNorm1d(channels)
 
+    def initial_state(self, batch: int) -> Tensor:
+        """Return the context before the first input."""
+        return torch.zeros(batch, self.convolution.in_channels, self.context)
+
     def forward(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Return [batch, channels, steps] before its activation, and the next context."""
+        """Return [batch, channels, time] before its activation, and the next context."""
         padded = torch.cat([context, x], dim=2)
-        return self.norm(self.convolution(padded)), padded[:, :, padded.shape[2] - self.context_steps :]
+        return self.norm(self.convolution(padded)), padded[:, :, padded.shape[2] - self.context :]
 
 
 class Block(nn.Module):
@@ -77,10 +79,44 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Return [batch, channels, steps] and the next context, from the same shapes."""
+        """Return [batch, channels, time] and the next context, from the same shapes."""
         mixed, following = self.over_time(x, context)
         mixed = self.norm(self.pointwise(torch.relu(mixed)))
         return self.dropout(torch.relu(x + mixed)), following
+
+
+class Stack(nn.Module):
+    """Pairs of inputs, a causal convolution over them, and residual blocks: half as many outputs as inputs. Its states are
+    `NAME0` of the first convolution, `NAME1` of the first block, and so on."""
+
+    def __init__(
+        self, name: str, channels_in: int, channels: int, kernel: int, *, dilations: tuple[int, ...], dropout: float
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.entry = CausalConvolution(2 * channels_in, channels, kernel)
+        self.blocks = nn.ModuleList(Block(channels, kernel, dilation, dropout) for dilation in dilations)
+
+    def initial_state(self, batch: int) -> State:
+        """Return the state of every convolution over time, by name."""
+        return {f"{self.name}{index}": layer.initial_state(batch) for index, layer in enumerate(self.over_time())}
+
+    def over_time(self) -> list[CausalConvolution]:
+        """Return the layers that have memory."""
+        return [self.entry, *(block.over_time for block in self.blocks)]  # pyright: ignore[reportReturnType]
+
+    def forward(self, x: Tensor, state: State) -> tuple[list[Tensor], State]:
+        """Return what comes out of the entry and of every block, each [batch, channels, time / 2], and the next state,
+        from [batch, channels_in, time], time even."""
+        following: State = {}
+        batch, channels, time = x.shape
+        x = x.reshape(batch, channels, time // 2, 2).permute(0, 1, 3, 2).reshape(batch, 2 * channels, time // 2)
+        x, following[f"{self.name}0"] = self.entry(x, state[f"{self.name}0"])
+        outputs = [torch.relu(x)]
+        for index, block in enumerate(self.blocks, 1):
+            x, following[f"{self.name}{index}"] = block(outputs[-1], state[f"{self.name}{index}"])
+            outputs.append(x)
+        return outputs, following
 
 
 class InherentModel(nn.Module):
@@ -94,26 +130,17 @@ class InherentModel(nn.Module):
         self.config = config
         self.register_buffer("mel_mean", torch.zeros(config.mel_bins))
         self.register_buffer("mel_std", torch.ones(config.mel_bins))
-        self.ear = Ear(config.mel_bins, config.adapter_channels, config.ear_channels)
-        # Scales embeddings only; learns nothing, so that a frozen ear stays frozen.
-        self.embedding_norm = nn.BatchNorm1d(self.ear.embedding_size, affine=False)
-        self.dropout = nn.Dropout(config.dropout)
-        self.entry = CausalConvolution(self.ear.embedding_size, config.channels, config.kernel_steps)
-        self.blocks = nn.ModuleList(
-            Block(config.channels, config.kernel_steps, dilation, config.dropout) for dilation in config.dilations
-        )
+        self.ear = Stack("ear", config.mel_bins, config.ear_channels, config.kernel,
+                         dilations=config.ear_dilations, dropout=config.dropout)  # fmt: skip
+        self.phrase = Stack("phrase", config.ear_channels, config.channels, config.kernel,
+                            dilations=config.dilations, dropout=config.dropout)  # fmt: skip
         self.score = nn.Linear(config.channels, len(config.heads))
         symbols = config.phonemes_per_step * (len(config.phonemes) + 1)
         self.phoneme = nn.Linear(config.channels, symbols) if config.phonemes else None
 
     def initial_state(self, batch: int = 1) -> State:
         """Return the state before the first frame: zeros, float32, by name."""
-        state = self.ear.initial_state(batch)
-        state["entry"] = torch.zeros(batch, self.ear.embedding_size, self.entry.context_steps)
-        for index, block in enumerate(self.blocks):
-            assert isinstance(block, Block)
-            state[f"block{index}"] = torch.zeros(batch, self.config.channels, block.over_time.context_steps)
-        return state
+        return self.ear.initial_state(batch) | self.phrase.initial_state(batch)
 
     def forward(self, mel: Tensor, state: State) -> tuple[Tensor, State]:
         """Return head logits [batch, steps, heads] and the next state.
@@ -121,27 +148,17 @@ class InherentModel(nn.Module):
         mel: float32 [batch, frames, mel_bins], frames a multiple of `step_frames`; state: as `initial_state` gives
         it. A score is the sigmoid of its logit.
         """
-        embeddings, heard = self.listen(mel, state)
-        logits, _, understood = self.understand(embeddings, state)
-        return logits, {**heard, **understood}
+        understood, _, following = self.understand(mel, state)
+        return self.score(understood), following
 
-    def listen(self, mel: Tensor, state: State) -> tuple[Tensor, State]:
-        """Return embeddings [batch, embedding_size, steps] and the ear's next state: the first half of `forward`."""
-        return self.ear(((mel - self.mel_mean) / self.mel_std).transpose(1, 2), state)
-
-    def understand(self, embeddings: Tensor, state: State) -> tuple[Tensor, Tensor | None, State]:
-        """Return head logits, phoneme logits [batch, steps * phonemes_per_step, symbols + 1] (None without them) and
-        the next state of the blocks: the second half of `forward`."""
-        following: State = {}
-        x = self.dropout(self.embedding_norm(embeddings))
-        x, following["entry"] = self.entry(x, state["entry"])
-        x = torch.relu(x)
+    def understand(self, mel: Tensor, state: State) -> tuple[Tensor, Tensor | None, State]:
+        """Return what the heads read, [batch, steps, channels], the phoneme logits
+        [batch, steps * phonemes_per_step, symbols + 1], None without them, and the next state; inputs as of `forward`."""
+        x = ((mel - self.mel_mean) / self.mel_std).transpose(1, 2)
+        heard, ear = self.ear(x, state)
+        outputs, phrase = self.phrase(heard[-1], state)
         phonemes = None
-        for index, block in enumerate(self.blocks):
-            x, following[f"block{index}"] = block(x, state[f"block{index}"])
-            if self.phoneme is not None and index + 1 == self.config.phoneme_blocks:
-                phonemes = self.phoneme(x.transpose(1, 2)).reshape(x.shape[0], -1, len(self.config.phonemes) + 1)
-        return self.score(x.transpose(1, 2)), phonemes, following
-
-
-assert CONTEXT == 2, "EAR_REACH_FRAMES counts on kernels of three"
+        if self.phoneme is not None:
+            early = outputs[self.config.phoneme_blocks].transpose(1, 2)
+            phonemes = self.phoneme(early).reshape(early.shape[0], -1, len(self.config.phonemes) + 1)
+        return outputs[-1].transpose(1, 2), phonemes, ear | phrase

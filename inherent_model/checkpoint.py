@@ -57,8 +57,14 @@ def load(path: Path) -> Checkpoint:
     fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(header["config"]).items()
     }
-    model = InherentModel(ModelConfig(**fields))
-    model.load_state_dict(weights)
+    try:
+        model = InherentModel(ModelConfig(**fields))
+        model.load_state_dict(weights)
+    except (TypeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise ModelError(
+            f"{path}: is of another version's architecture ({reason}); train a model with this one"
+        ) from error
     model.eval()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     return Checkpoint(model, FrontendSpec(**json.loads(header["frontend"])), json.loads(header["notes"]), digest)

@@ -18,10 +18,6 @@ COMMANDS = {
         "speak sentences, label them, and score them with a model",
     ),
     "corpus": ("inherentd.inherent_model.commands.corpus", "make labelled speech from sentences and synthesizers"),
-    "ear": (
-        "inherentd.inherent_model.commands.ear",
-        "fit the ear that training begins with, from a network that heard many voices",
-    ),
     "train": ("inherentd.inherent_model.commands.train", "train a model from a recipe"),
     "experiments": ("inherentd.inherent_model.commands.experiments", "train variants of a recipe and compare them"),
     "eval": ("inherentd.inherent_model.commands.evaluate", "measure a checkpoint on voices and sentences it never met"),

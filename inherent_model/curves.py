@@ -8,7 +8,7 @@ from typing import Any
 
 from inherentd.inherent_model.whole import whole
 
-PARTS = ("loss_steps", "loss_peaks", "loss_phonemes")
+PARTS = ("loss_steps", "loss_peaks", "loss_phonemes", "loss_words")
 
 
 class Curves:
@@ -26,10 +26,10 @@ class Curves:
                 unfinished.write_text("".join(line for line in lines if json.loads(line)["step"] <= step))
 
     def add(self, line: dict[str, Any]) -> None:
-        """Add what one validation found: `step`, `minutes`, `dense_peak_phoneme` and figures by name."""
+        """Add what one validation found: `step`, `minutes`, `dense_peak_phoneme_word` and figures by name."""
         with (self.out / "log.jsonl").open("a") as log:
             log.write(json.dumps(line) + "\n")
-        values = dict(zip(PARTS, line["dense_peak_phoneme"], strict=True))
+        values = dict(zip(PARTS, line["dense_peak_phoneme_word"], strict=True))
         values |= {name: value for name, value in line.items() if isinstance(value, float) and name != "minutes"}
         for name, value in values.items():
             self.writer.add_scalar(name, value, line["step"])
@@ -46,7 +46,7 @@ def draw(log: Path, png: Path) -> None:
     figure = Figure(figsize=(10, 4), layout="constrained")
     losses, scores = figure.subplots(1, 2)
     for index, name in enumerate(PARTS):
-        losses.plot(steps, [line["dense_peak_phoneme"][index] for line in lines], marker=".", label=name)
+        losses.plot(steps, [line["dense_peak_phoneme_word"][index] for line in lines], marker=".", label=name)
     for name in ("gate_auc", "intents_mean_auc", "gate_eer"):
         scores.plot(steps, [line.get(name) or float("nan") for line in lines], marker=".", label=f"validation {name}")
     for axes in (losses, scores):

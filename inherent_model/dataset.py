@@ -19,6 +19,7 @@ from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.features import Features, speech_bounds
 from inherentd.inherent_model.heads import targets
 from inherentd.inherent_model.manifest import Utterance
+from inherentd.inherent_model.words import terms as terms_of
 from inherentd.pipeline.frontend import FrontendSpec
 
 CERTAIN_BEFORE_END_FRAMES = 6
@@ -50,6 +51,10 @@ class Batch:
     phonemes: Tensor
     phoneme_lengths: Tensor
     has_text: Tensor
+    words: Tensor
+    """which terms of the vocabulary were said, bool [streams of one clip with a text, terms]"""
+    word_places: Tensor
+    """[same streams, 2]: which stream of the batch, and the first step that has heard all of it"""
 
 
 @dataclass(frozen=True)
@@ -60,19 +65,25 @@ class Example:
     speech: tuple[int, int]
     target: np.ndarray
     phonemes: tuple[int, ...]
+    words: tuple[int, ...] | None = None
+    """which terms of the vocabulary are said; None where nobody knows what is said"""
     written: bool = False
     """whether somebody wrote down the words; phonemes may also come from what a recognizer heard"""
 
 
 def examples(rows: list[Utterance], features: Features, heads: tuple[str, ...], symbols: dict[str, int],
-             phonemes: dict[str, str]) -> list[Example]:  # fmt: skip
-    """Return one example a row: mel (float16, memory-mapped), where speech lies, head targets and phoneme indices."""
+             phonemes: dict[str, str], *, vocabulary: dict[str, int]) -> list[Example]:  # fmt: skip
+    """Return one example a row: mel (float16, memory-mapped), where speech lies, head targets, phoneme and word
+    indices."""
     found = []
     for index, row in enumerate(rows):
         mel = features.mel[features.offsets[index] : features.offsets[index + 1]]
         spoken = tuple(symbols[symbol] for symbol in phonemes.get(row.text or row.heard_text, "") if symbol in symbols)
         target = np.array(targets(heads, row.heads, addressed=row.addressed), np.float32)
-        found.append(Example(mel, speech_bounds(np.asarray(mel, np.float32)), target, spoken, bool(row.text)))
+        said = row.text or row.heard_text
+        words = tuple(vocabulary[term] for term in sorted(terms_of(said)) if term in vocabulary) if said else None
+        speech = speech_bounds(np.asarray(mel, np.float32))
+        found.append(Example(mel, speech, target, spoken, words, written=bool(row.text)))
     return found
 
 
@@ -84,13 +95,14 @@ class BatchMaker:
     """
 
     def __init__(self, pool: list[Example], augmenter: Augmenter, spec: FrontendSpec, *, step_frames: int,
-                 batch_frames: int, seed: int) -> None:  # fmt: skip
+                 batch_frames: int, seed: int, terms: int = 0) -> None:  # fmt: skip
         self.pool = pool
         self.augmenter = augmenter
         self.step_frames = step_frames
         self.batch_frames = batch_frames
         self.silence = float(np.log(spec.log_floor))
         self.seed = seed
+        self.terms = terms
         intents = np.array([example.target[1:].any() for example in pool])
         addressed = np.array([example.target[0] > 0 for example in pool])
         if addressed.all() or not addressed.any():
@@ -166,6 +178,7 @@ class BatchMaker:
         weight = np.ones((len(laid), steps, heads), np.float32)
         spoken: list[int] = []
         lengths = []
+        said: list[tuple[int, int, tuple[int, ...]]] = []
         for index, (stream, places) in enumerate(laid):
             mel[index, : len(stream)] = torch.from_numpy(stream)
             for example, offset in places:
@@ -173,6 +186,8 @@ class BatchMaker:
                 speech[index, start:end] = True
                 _mark(target[index], weight[index], example.target, (start, end), self.step_frames)
             phonemes = [symbol for example, _ in places for symbol in example.phonemes]
+            if len(places) == 1 and (words := places[0][0].words) is not None:
+                said.append((index, (places[0][0].speech[1] + places[0][1]) // self.step_frames, words))
             known = all(example.phonemes for example, _ in places)
             lengths.append(len(phonemes) if known else 0)
             spoken += phonemes if known else []
@@ -182,8 +197,11 @@ class BatchMaker:
             if rng.random() < 0.25:
                 mel[index, len(stream) :] = 0.0
         lengths_tensor = torch.tensor(lengths)
+        words = torch.zeros(len(said), self.terms, dtype=torch.bool)
+        for row, (_, _, terms_said) in enumerate(said):
+            words[row, list(terms_said)] = True
         return Batch(mel, torch.from_numpy(target), torch.from_numpy(weight), torch.tensor(spoken), lengths_tensor,
-                     lengths_tensor > 0)  # fmt: skip
+                     lengths_tensor > 0, words, torch.tensor([place[:2] for place in said], dtype=torch.long).reshape(-1, 2))  # fmt: skip
 
     def _lay(self, members: list[Example], rng: np.random.Generator) -> tuple[np.ndarray, list[tuple[Example, int]]]:
         """Return one stream's clean log-mel and where in it each clip begins."""

@@ -65,10 +65,7 @@ def recipe_of(experiments: Experiments, trial: Trial) -> TrainRecipe:
 
 
 def run(experiments: Experiments) -> list[dict[str, Any]]:
-    """Train and measure each trial that has no figures of this recipe yet, and return the figures of all, in order.
-
-    CPU minutes are those of training without the materialized batches, which trials may share.
-    """
+    """Train and measure each trial that has no figures of this recipe yet, and return the figures of all, in order."""
     recipes = {trial.name: recipe_of(experiments, trial) for trial in experiments.trials}
     found = []
     for name, recipe in recipes.items():

@@ -1,4 +1,4 @@
-"""What is minimized: every step's targets, each stream's peak, and phoneme CTC."""
+"""What is minimized: every step's targets, each stream's peak, phoneme CTC, and which words were said."""
 
 from __future__ import annotations
 
@@ -7,41 +7,37 @@ from torch import Tensor, nn
 
 from inherentd.inherent_model.architecture import InherentModel
 from inherentd.inherent_model.dataset import Batch
-from inherentd.inherent_model.shards import Heard
 
 POSITIVE_EMPHASIS = 3.0
 """a fired head is rare among the steps: its steps count so much more"""
+WORD_STEPS = 4
+"""for so long after the last word, 0.3 s, the model should know what was said"""
 
 
 class Lesson(nn.Module):
-    """A model and its loss as one module, so that DistributedDataParallel can wrap both."""
+    """A model and its loss as one module, so that DistributedDataParallel can wrap both. The layer that tells the words
+    is the lesson's: the model does not keep it."""
 
-    def __init__(self, model: InherentModel, phoneme_weight: float) -> None:
+    def __init__(self, model: InherentModel, phoneme_weight: float, word_weight: float = 0.0, terms: int = 0) -> None:
         super().__init__()
         self.model = model
         self.phoneme_weight = phoneme_weight
+        self.word_weight = word_weight
+        self.word = nn.Linear(model.config.channels, terms) if terms else None
+        if self.word is not None:
+            nn.init.constant_(self.word.bias, -5.0)  # a term is rare: it begins as improbable
 
-    def forward(
-        self, batch: Batch | Heard, noise: float = 0.0, *, phonemes_only: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        """Return the loss and its parts (dense, peak, phoneme), detached.
-
-        `noise`: standard deviation, in those of the embeddings, of what is added to embeddings that were heard
-        before: it stands in for the augmentation that is no longer new.
-        """
-        state = self.model.initial_state(batch.target.shape[0])
-        if isinstance(batch, Heard):
-            spread = self.model.embedding_norm.running_var
-            assert spread is not None
-            embeddings = batch.embeddings + noise * spread.sqrt()[:, None] * torch.randn_like(batch.embeddings)
-        else:
-            embeddings, _ = self.model.listen(batch.mel, state)
-        logits, phoneme_logits, _ = self.model.understand(embeddings, state)
-        dense, peak = head_losses(logits.float(), batch.target, batch.weight)
+    def forward(self, batch: Batch, *, phonemes_only: bool = False) -> tuple[Tensor, Tensor]:
+        """Return the loss and its parts (dense, peak, phoneme, word), detached."""
+        understood, phoneme_logits, _ = self.model.understand(batch.mel, self.model.initial_state(len(batch.mel)))
+        dense, peak = head_losses(self.model.score(understood).float(), batch.target, batch.weight)
         phoneme = phoneme_loss(phoneme_logits, batch)
-        heads = (dense + peak) * (0.0 if phonemes_only else 1.0)
-        weight = 1.0 if phonemes_only else self.phoneme_weight
-        return heads + weight * phoneme, torch.stack([dense, peak, phoneme]).detach()
+        word = word_loss(self.word, understood, batch)
+        if phonemes_only:
+            loss = phoneme + 0.0 * (dense + peak + word)
+        else:
+            loss = dense + peak + self.phoneme_weight * phoneme + self.word_weight * word
+        return loss, torch.stack([dense, peak, phoneme, word]).detach()
 
 
 def head_losses(logits: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,7 +56,7 @@ def head_losses(logits: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor,
     return dense, (positive * softplus(-inside) * 2 + softplus(outside)).mean()
 
 
-def phoneme_loss(logits: Tensor | None, batch: Batch | Heard) -> Tensor:
+def phoneme_loss(logits: Tensor | None, batch: Batch) -> Tensor:
     """Return CTC's negative log likelihood per phoneme (Graves et al. 2006) over the streams whose text is known."""
     if logits is None:
         return torch.zeros(())
@@ -71,3 +67,16 @@ def phoneme_loss(logits: Tensor | None, batch: Batch | Heard) -> Tensor:
     steps = torch.full((chosen.shape[1],), chosen.shape[0])
     total = nn.functional.ctc_loss(chosen, batch.phonemes, steps, lengths, reduction="sum", zero_infinity=True)
     return total / lengths.sum()
+
+
+def word_loss(layer: nn.Linear | None, understood: Tensor, batch: Batch) -> Tensor:
+    """Return the binary cross entropy of every term of the vocabulary after the last word, averaged over
+    `WORD_STEPS` steps, per term that was said; understood: [batch, steps, channels]."""
+    if layer is None:
+        return torch.zeros(())
+    streams, first = batch.word_places.unbind(1)
+    steps = (first[:, None] + torch.arange(WORD_STEPS)).clamp(max=understood.shape[1] - 1)
+    logits = layer(understood[streams[:, None], steps]).float()
+    said = batch.words[:, None].expand_as(logits).float()
+    total = nn.functional.binary_cross_entropy_with_logits(logits, said, reduction="sum")
+    return total / (WORD_STEPS * batch.words.sum()).clamp(min=1)

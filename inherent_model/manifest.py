@@ -31,7 +31,7 @@ class Utterance:
     """engine and voice, e.g. "kokoro:af_sky*0.60+bf_emma*0.40"; "real:anna" where a person spoke, "real" unnamed"""
     split: str
     heard_text: str = ""
-    """what a recognizer heard in a clip without `text`: good enough for phonemes, never for figures"""
+    """what a recognizer heard in a clip without `text`: good enough for phonemes and words, never for figures"""
 
 
 def read_manifests(paths: Iterable[Path]) -> list[Utterance]:

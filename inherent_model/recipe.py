@@ -36,12 +36,11 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     out: str = "runs/train"
     cache: str | None = None
     """a folder for features and phonemes, where not in `out`. Runs with the same clips can share it"""
-    ear: str | None = None
-    """an ear to begin with, from `inherent ear`; without it and without `warm_start` the ear begins at random"""
     warm_start: str | None = None
-    """a checkpoint to go on from; its heads, shape and phonemes must be the recipe's"""
-    adapter_channels: int = 96
-    ear_channels: tuple[int, ...] = (24, 48, 72, 96)
+    """a checkpoint to go on from; its heads, shape and phonemes must be the recipe's. It may have fewer phrase blocks: the
+    new ones after them begin by changing nothing"""
+    ear_channels: int = 128
+    ear_dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4)
     channels: int = 128
     dilations: tuple[int, ...] = (1, 2, 4, 8)
     dropout: float = 0.1
@@ -50,19 +49,13 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """training steps in all"""
     phoneme_steps: int
     """the first so many steps train the phoneme output only"""
-    frozen_steps: int = 0
-    """the first so many steps leave the ear as it is and learn from materialized batches"""
-    frozen_batches: int = 0
-    """how many batches are materialized for them"""
-    frozen_folder: str | None = None
-    """where these lie; `out`/heard unless told otherwise. Runs that share ear, data and seed can share it"""
-    frozen_noise: float = 0.25
     batch_frames: int = 12_000
     learning_rate: float = 2e-3
-    ear_learning_rate: float = 0.1
-    """the ear's, as a share of `learning_rate`"""
     weight_decay: float = 0.02
     phoneme_weight: float = 0.3
+    word_weight: float = 0.1
+    terms: int = 0
+    """how many words and pairs of words of the training texts the auxiliary word loss knows; 0: no such loss"""
     average_decay: float = 0.999
     bfloat16: bool = False
     """autocast: faster where the CPU multiplies bfloat16 (AVX512-BF16, AMX), ten times slower where it does not (AVX2)"""
@@ -78,10 +71,6 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         """Refuse what would only fail, or be passed over, in the middle of a run."""
         if self.validate_every < 1:
             raise ValueError(f"validate_every: got {self.validate_every}, expected 1 or more steps")
-        if self.frozen_steps > 0 and self.frozen_batches < 1:
-            raise ValueError(
-                f"frozen_batches: got {self.frozen_batches} with frozen_steps {self.frozen_steps}, expected 1 or more"
-            )
         if any(times < 1 for times in self.repeat.values()):
             raise ValueError(f"repeat: got {self.repeat}, expected 1 or more times each; `leave_out` leaves clips out")
 
@@ -93,7 +82,7 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     def model_config(self, phonemes: tuple[str, ...]) -> ModelConfig:
         """Return the shape of the network with this phoneme inventory."""
         return ModelConfig(
-            heads=tuple(self.heads), adapter_channels=self.adapter_channels, ear_channels=tuple(self.ear_channels),
+            heads=tuple(self.heads), ear_channels=self.ear_channels, ear_dilations=tuple(self.ear_dilations),
             channels=self.channels, dilations=tuple(self.dilations), dropout=self.dropout,
             phoneme_blocks=self.phoneme_blocks, phonemes=phonemes,
         )  # fmt: skip

@@ -42,7 +42,7 @@ def adapt(start: Path, heads: Sequence[str], out: Path) -> dict[str, Any]:
     out.parent.mkdir(parents=True, exist_ok=True)
     checkpoint.save(out, model, loaded.frontend, {**loaded.notes, "started_from": loaded.training_hash})
     fields = {field.name for field in msgspec.structs.fields(TrainRecipe)}
-    shape = {name: value for name, value in dataclasses.asdict(config).items() if name in fields}
+    shape = {name: value for name, value in dataclasses.asdict(config).items() if name in fields - {"dropout"}}
     return {**shape, "warm_start": str(out), "phoneme_steps": 0}
 
 

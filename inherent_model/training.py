@@ -1,4 +1,4 @@
-"""`inherent train`: phoneme CTC first, then the heads with CTC beside them; averaged weights, best on validation kept.
+"""`inherent train`: phoneme CTC first, then the heads with CTC and the words beside them; averaged weights, best on validation kept.
 
 Under `torchrun` every process takes its share of the batches and gradients are averaged (DistributedDataParallel).
 """
@@ -11,7 +11,6 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -21,12 +20,10 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import distributed, nn
 from tqdm import tqdm
 
-from inherentd.inherent_model import checkpoint, shards
+from inherentd.inherent_model import checkpoint
 from inherentd.inherent_model.architecture import InherentModel, ModelConfig
 from inherentd.inherent_model.augment import Augmenter
 from inherentd.inherent_model.corpus.engines import phonemes
@@ -40,6 +37,7 @@ from inherentd.inherent_model.manifest import Utterance, measured
 from inherentd.inherent_model.mining import hardest
 from inherentd.inherent_model.recipe import TrainRecipe, load_recipe, noise_files, same_recipe, utterances
 from inherentd.inherent_model.whole import whole
+from inherentd.inherent_model.words import vocabulary
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
 
 __all__ = ["TrainRecipe", "load_recipe", "prepare", "train", "utterances"]
@@ -78,29 +76,30 @@ def phoneme_table(texts: list[str], cache: Path) -> dict[str, str]:
     return {text: "".join(symbol for symbol in known[text] if symbol not in NOT_PHONEMES) for text in texts if text}
 
 
-def _rows(recipe: TrainRecipe) -> tuple[list[Utterance], dict[str, str]]:
+def rows_and_phonemes(recipe: TrainRecipe) -> tuple[list[Utterance], dict[str, str]]:
+    """Return the clips of a recipe that are not for testing, and the phonemes of each text."""
     rows = [row for row in utterances(recipe) if row.split != "test"]
     cache = Path(recipe.cache or recipe.out) / "phonemes.json"
     return rows, phoneme_table([row.text or row.heard_text for row in rows], cache)
 
 
-def prepare(recipe: TrainRecipe, config: ModelConfig) -> Prepared:
-    """Return the data of a recipe, its phonemes numbered as `config` does; ModelError without validation clips."""
-    return _prepared(recipe, config, *_rows(recipe))
-
-
-def _prepared(recipe: TrainRecipe, config: ModelConfig, rows: list[Utterance], spoken: dict[str, str]) -> Prepared:
+def prepare(recipe: TrainRecipe, config: ModelConfig, rows: list[Utterance], spoken: dict[str, str]) -> Prepared:
+    """Return the data of a recipe from its clips and the phonemes of their texts, numbered as `config` does; ModelError
+    without validation clips."""
     spec = FrontendSpec()
     symbols = {symbol: index + 1 for index, symbol in enumerate(config.phonemes)}
     features = extract([row.path for row in rows], spec, recipe.features_folder)
-    prepared = examples(rows, features, recipe.heads, symbols, spoken)
+    texts = [row.text or row.heard_text for row in rows if row.split == "train"]
+    terms = vocabulary(filter(None, texts), recipe.terms)
+    prepared = examples(rows, features, recipe.heads, symbols, spoken, vocabulary=terms)
     training = [(example, row) for example, row in zip(prepared, rows, strict=True) if row.split == "train"]
     pool = [example for example, row in training for _ in range(recipe.repeat.get(row.speaker.split(":")[0], 1))]
     held = measured(rows, "validation")
     if not held:
         raise ModelError("no validation clips: give some lines of a manifest `split: validation`")
     maker = BatchMaker(pool, Augmenter(recipe.augment, spec, _noises(recipe, spec)), spec,
-                       step_frames=config.step_frames, batch_frames=recipe.batch_frames, seed=recipe.seed)  # fmt: skip
+                       step_frames=config.step_frames, batch_frames=recipe.batch_frames, seed=recipe.seed,
+                       terms=len(terms))  # fmt: skip
     clips = {row.path: index for index, row in enumerate(rows)}
     said = [(row.path, row.split, row.text or row.heard_text, row.heads, row.addressed) for row in rows]
     fingerprint = hashlib.sha256(json.dumps(said).encode()).hexdigest()
@@ -126,20 +125,14 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     if rank > 0:
         distributed.barrier()  # the first process makes the caches that all of them read
-    rows, spoken = _rows(recipe)
-    model = _initial(recipe, spoken)
-    data = _prepared(recipe, model.config, rows, spoken)
+    rows, spoken = rows_and_phonemes(recipe)
+    model = initial_model(recipe, spoken)
+    data = prepare(recipe, model.config, rows, spoken)
     if world > 1 and rank == 0:
         distributed.barrier()
-    if recipe.ear is None and recipe.warm_start is None:
+    if recipe.warm_start is None:
         _set_statistics(model, data.maker)
-    folder = Path(recipe.frozen_folder) if recipe.frozen_folder else out / "heard"
-    run = _Run(recipe, model, total, rank, world)
-    if run.frozen and rank == 0:
-        checkpoint.save(out / "start.safetensors", model, FrontendSpec(), {})
-        shards.materialize(recipe, out / "start.safetensors", folder, recipe.frozen_batches, os.cpu_count() or 1)
-    if world > 1:
-        distributed.barrier()
+    run = _Run(recipe, Lesson(model, recipe.phoneme_weight, recipe.word_weight, data.maker.terms), total, rank, world)
     if resume:
         run.restore(out / "resume.pt", data)
     elif rank == 0:
@@ -156,9 +149,9 @@ def train(
     curves = Curves(out, run.step - again) if rank == 0 else None
     if curves and again:
         run.validate(data, curves, out)
-    for batch in islice(run.batches(data.maker, folder), (stop_after or total) - run.step):
+    for batch in islice(data.maker.batches(run.step * world + rank, world), (stop_after or total) - run.step):
         run.learn(lesson, batch)
-        if recipe.mine_every and run.step > run.frozen and run.step % recipe.mine_every == 0:
+        if recipe.mine_every and run.step > recipe.phoneme_steps and run.step % recipe.mine_every == 0:
             run.mine(data.maker)
         idle = time.monotonic() - run.kept > 60 * recipe.keep_every_minutes
         if rank == 0 and (run.due or idle or run.step == stop_after):
@@ -176,22 +169,17 @@ def train(
 class _Run:
     """What changes from step to step: all that `resume.pt` holds."""
 
-    def __init__(self, recipe: TrainRecipe, model: InherentModel, total: int, rank: int, world: int) -> None:
+    def __init__(self, recipe: TrainRecipe, lesson: Lesson, total: int, rank: int, world: int) -> None:
         self.recipe = recipe
-        self.model = model
+        self.lesson = lesson
+        self.model = lesson.model
         self.total = total
-        self.frozen = min(recipe.frozen_steps, total)
         self.rank, self.world = rank, world
-        self.lesson = Lesson(model, recipe.phoneme_weight)
-        self.average = copy.deepcopy(model)
-        ear = list(model.ear.parameters())
-        others = [parameter for name, parameter in model.named_parameters() if not name.startswith("ear.")]
-        # An ear that begins at random learns as fast as the rest.
-        share = recipe.ear_learning_rate if recipe.ear or recipe.warm_start else 1.0
-        rates = [recipe.learning_rate, recipe.learning_rate * share]
-        self.optimizer = torch.optim.AdamW([{"params": others}, {"params": ear}], lr=rates[0],
-                                           weight_decay=recipe.weight_decay)  # fmt: skip
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, rates, total, pct_start=0.08)
+        self.average = copy.deepcopy(self.model)
+        self.optimizer = torch.optim.AdamW(
+            lesson.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, recipe.learning_rate, total, pct_start=0.08)
         self.step = 0
         self.best = -1.0
         self.minutes = 0.0
@@ -203,26 +191,14 @@ class _Run:
         """Whether this step ends with a validation."""
         return self.step == self.total or (self.step > 0 and self.step % self.recipe.validate_every == 0)
 
-    def batches(self, maker: BatchMaker, folder: Path) -> Iterator[Batch | shards.Heard]:
-        """Yield what each step to come learns from: materialized batches for the first `frozen_steps`, then new ones."""
-        count = self.recipe.frozen_batches
-        for step in range(self.step, self.frozen):
-            place = step * self.world + self.rank
-            order = np.random.default_rng([self.recipe.seed, place // count]).permutation(count)
-            yield shards.load(shards.path_of(folder, int(order[place % count])))
-        yield from maker.batches(max(self.step - self.frozen, 0) * self.world + self.rank, self.world)
-
-    def learn(self, lesson: nn.Module, batch: Batch | shards.Heard) -> None:
+    def learn(self, lesson: nn.Module, batch: Batch) -> None:
         self.model.train()
-        if self.recipe.ear or self.recipe.warm_start:
-            # The scale of a trained ear's embeddings is known: only a new ear's has to be learnt.
-            self.model.embedding_norm.eval()
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16):
             phonemes_only = self.step < self.recipe.phoneme_steps
-            loss, parts = lesson(batch, self.recipe.frozen_noise, phonemes_only=phonemes_only)
+            loss, parts = lesson(batch, phonemes_only=phonemes_only)
         self.optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+        nn.utils.clip_grad_norm_(self.lesson.parameters(), 5.0)
         self.optimizer.step()
         self.schedule.step()
         self.step += 1
@@ -243,7 +219,7 @@ class _Run:
         score, figures = _figures(self.average, data)
         minutes = round(self.minutes + (time.monotonic() - self.started) / 60, 1)
         line: dict[str, Any] = {"step": self.step, "minutes": minutes,
-                                "dense_peak_phoneme": np.mean(self.seen, 0).round(4).tolist(), **figures}  # fmt: skip
+                                "dense_peak_phoneme_word": np.mean(self.seen, 0).round(4).tolist(), **figures}  # fmt: skip
         self.seen = []
         print(json.dumps(line), file=sys.stderr, flush=True)
         curves.add(line)
@@ -259,7 +235,7 @@ class _Run:
         state = {
             "recipe": msgspec.to_builtins(self.recipe), "total": self.total, "data": data.fingerprint,
             "step": self.step, "best": self.best, "minutes": self.minutes, "seen": self.seen,
-            "model": self.model.state_dict(), "average": self.average.state_dict(),
+            "lesson": self.lesson.state_dict(), "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict(),
             "random": torch.get_rng_state(), "mined": data.maker.mined,
         }  # fmt: skip
@@ -280,7 +256,9 @@ class _Run:
             )
         if state.get("data", data.fingerprint) != data.fingerprint:
             raise ModelError(f"{path}: the clips of the manifests have changed since; bring them back, or begin anew")
-        self.model.load_state_dict(state["model"])
+        if "lesson" not in state:
+            raise ModelError(f"{path}: was written by an earlier version; begin anew")
+        self.lesson.load_state_dict(state["lesson"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
@@ -289,30 +267,21 @@ class _Run:
         torch.set_rng_state(state["random"])
 
 
-def _initial(recipe: TrainRecipe, spoken: dict[str, str]) -> InherentModel:
-    """Return the model as training begins: from `warm_start`, with a given ear, or at random."""
+def initial_model(recipe: TrainRecipe, spoken: dict[str, str]) -> InherentModel:
+    """Return the model as training begins: from `warm_start`, or at random."""
     if recipe.warm_start:
         earlier = checkpoint.load(Path(recipe.warm_start)).model
         expected = recipe.model_config(earlier.config.phonemes)
-        if replace(earlier.config, dropout=expected.dropout) != expected:
+        blocks = len(earlier.config.dilations)
+        begun = replace(expected, dropout=earlier.config.dropout, dilations=expected.dilations[:blocks])
+        if earlier.config != begun:
             raise ModelError(f"warm_start {recipe.warm_start}: its model is {earlier.config}, the recipe's {expected}")
         model = InherentModel(expected)
-        model.load_state_dict(earlier.state_dict())
+        model.load_state_dict(model.state_dict() | earlier.state_dict())
+        for block in model.phrase.blocks[blocks:]:
+            nn.init.zeros_(block.norm.weight)  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue]
         return model
-    model = InherentModel(recipe.model_config(tuple(sorted(set("".join(spoken.values()))))))
-    if recipe.ear:
-        path = Path(recipe.ear)
-        if not path.is_file():
-            raise ModelError(
-                f"{path}: no such ear; make it with `inherent ear --config configs/train/ear.yaml`, or take `ear` off the recipe"
-            )
-        try:
-            model.load_state_dict({**model.state_dict(), **load_file(path)})
-        except SafetensorError as error:
-            raise ModelError(f"{path}: not a safetensors file ({error}); make it anew with `inherent ear`") from error
-        except RuntimeError as error:
-            raise ModelError(f"{path}: does not fit the recipe's ear ({error})") from error
-    return model
+    return InherentModel(recipe.model_config(tuple(sorted(set("".join(spoken.values()))))))
 
 
 def _join() -> tuple[int, int]:

@@ -1,17 +1,17 @@
 #!/bin/sh
-# Corpus, ear, model, thresholds, report and artifacts from nothing: sh scripts/rebuild_model.sh [--quick]
-# Needs the set-up of docs/training.md. Works in the current folder (corpora/, runs/, models/; ../shared/data is used
-# where it exists). Whatever exists already is kept: an interrupted rebuild goes on where it was.
+# Corpus, model, thresholds, report and artifacts from nothing: sh scripts/rebuild_model.sh [--quick]
+# Needs the set-up of docs/training.md. Works in the current folder (corpora/, runs/, models/; corpora/text and
+# corpora/noise are used where they exist). Whatever exists already is kept: an interrupted rebuild goes on where it was.
 # --quick takes a small corpus and a small network through the same commands, in minutes: the model is good for nothing.
 set -eu
 configs=$(dirname "$0")/../configs
 case "$*" in
 --quick)
-    corpora=quick real="" ear="" stages=quick out=runs/quick/models events="--limit 20" clips="--limit 20" day=--quick
+    corpora=quick real="" stages=quick out=runs/quick/models events="--limit 20" clips="--limit 20" day=--quick
     det=$out/det.png pages=$out/README.md
     ;;
 "")
-    corpora="first talk near life voices" real=$configs/corpus/real.yaml ear=$configs/train/ear.yaml stages="first whole"
+    corpora="first talk near life voices" real=$configs/corpus/real.yaml stages="start hear whole"
     out=models events=--real clips="--limit 300" day="--hours 24"
     det=$out/det.png pages="$out/README.md README.md"
     [ ! -d docs ] || det=docs/det.png # where the pages show it
@@ -25,7 +25,6 @@ for name in $corpora; do
     inherent corpus build --config "$configs/corpus/$name.yaml"
 done
 [ -z "$real" ] || inherent corpus real --config "$real"
-[ -z "$ear" ] || [ -f runs/ear/ear.safetensors ] || inherent ear --config "$ear"
 for stage in $stages; do
     # A stage that was interrupted left its state behind; one that has ended left none.
     if [ -f "runs/$stage/resume.pt" ]; then

@@ -48,7 +48,7 @@ def test_the_wheel_and_the_sdist_hold_everything(tmp_path: Path) -> None:
         "inherentd/models/inherent-windowed.onnx",
         "inherentd/models/README.md",
         "inherentd/configs/daemon.yaml",
-        "inherentd/configs/train/first.yaml",
+        "inherentd/configs/train/whole.yaml",
         "inherentd/contracts/gate.opened.schema.json",
         "inherentd/daemon/demo/clips.jsonl",
         "inherentd/inherent_model/corpus/phrases/first/start_timer.yaml",

@@ -45,7 +45,7 @@ def test_heads_thresholds_and_size() -> None:
     assert all(0 < runtime.metadata.threshold(head) < 1 for head in runtime.metadata.head_order)
     assert runtime.metadata.golden is not None
     assert runtime.metadata.sha256 is not None
-    assert (MODELS / "inherent.onnx").stat().st_size < 3_000_000
+    assert (MODELS / "inherent.onnx").stat().st_size < 5_000_000
 
 
 def test_streaming_windowed_and_torch_agree_on_speech() -> None:

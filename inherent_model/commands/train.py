@@ -10,7 +10,7 @@ from inherentd.inherent_model.training import load_recipe, train
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `inherent train`."""
-    parser.add_argument("--config", type=Path, required=True, help="training recipe, e.g. configs/train/first.yaml")
+    parser.add_argument("--config", type=Path, required=True, help="training recipe, e.g. configs/train/whole.yaml")
     parser.add_argument("--steps", type=int, help="train so many steps instead of the recipe's, for a trial")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/resume.pt, where a run was interrupted")
 

@@ -18,8 +18,8 @@ def config(tmp_path: Path) -> Path:
     manifest = write_corpus(tmp_path, 81)
     base = tmp_path / "base.yaml"
     base.write_text(
-        f"heads: [isInteresting, hasHighTone, hasLowTone]\nmanifests: [{manifest}]\nadapter_channels: 8\n"
-        "ear_channels: [3, 4, 5, 6]\nchannels: 8\nsteps: 9\nphoneme_steps: 1\nbatch_frames: 1500\n"
+        f"heads: [isInteresting, hasHighTone, hasLowTone]\nmanifests: [{manifest}]\near_channels: 8\n"
+        "ear_dilations: [1]\nchannels: 8\nsteps: 9\nphoneme_steps: 1\nbatch_frames: 1500\n"
     )
     path = tmp_path / "experiments.yaml"
     path.write_text(

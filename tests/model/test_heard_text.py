@@ -1,4 +1,4 @@
-"""What a recognizer heard teaches phonemes; figures and the groups of batches go by what people wrote down."""
+"""What a recognizer heard teaches phonemes and words; figures and the groups of batches go by what people wrote down."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from inherentd.inherent_model.features import Features
 from inherentd.inherent_model.manifest import measured, read_manifests
 
 
-def test_heard_text_stands_in_for_text_in_phonemes_only(tmp_path: Path) -> None:
+def test_heard_text_stands_in_for_text_in_phonemes_and_words_only(tmp_path: Path) -> None:
     rows = [
         {"path": "a.wav", "text": "", "addressed": 0, "split": "validation"},
         {"path": "b.wav", "text": "good night", "addressed": 0, "split": "validation"},
@@ -25,5 +25,8 @@ def test_heard_text_stands_in_for_text_in_phonemes_only(tmp_path: Path) -> None:
     assert [(row.text, row.heard_text) for row in found] == [("", "good morning"), ("good night", ""), ("", "")]
     assert measured(found, "validation") == [found[1]]
     features = Features(np.zeros((9, 4), np.float16), np.array([0, 3, 6, 9]))
-    made = examples(found, features, ("isInteresting",), {"m": 1, "n": 2}, {"good morning": "mn", "good night": "n"})
-    assert [(one.phonemes, one.written) for one in made] == [((1, 2), False), ((2,), True), ((), False)]
+    made = examples(found, features, ("isInteresting",), {"m": 1, "n": 2}, {"good morning": "mn", "good night": "n"},
+                    vocabulary={"good": 0, "night": 1})  # fmt: skip
+    assert [(one.phonemes, one.words, one.written) for one in made] == [
+        ((1, 2), (0,), False), ((2,), (0, 1), True), ((), None, False)
+    ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What training rests on: exact resuming, materialized batches, two processes, the ear's teacher."""
+"""What training rests on: exact resuming, growth, two processes, hard negatives, the words."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ import numpy as np
 import pytest
 import torch
 
-from inherentd.inherent_model import checkpoint, cli, dataset, shards, speech_embedding, training
+from inherentd.inherent_model import checkpoint, cli, dataset, training
 from inherentd.inherent_model.architecture import InherentModel, ModelConfig
-from inherentd.inherent_model.checkpoint import load
+from inherentd.inherent_model.checkpoint import load, step_scores
 from inherentd.inherent_model.curves import Curves
-from inherentd.inherent_model.dataset import BatchMaker, Example
-from inherentd.inherent_model.ear import Ear
+from inherentd.inherent_model.dataset import Batch, BatchMaker, Example
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.evaluation import peak_scores
-from inherentd.inherent_model.lesson import head_losses
+from inherentd.inherent_model.lesson import Lesson, head_losses, word_loss
 from inherentd.inherent_model.mining import hardest
+from inherentd.inherent_model.words import terms, vocabulary
 from inherentd.pipeline.frontend import FrontendSpec
 from tests.model.toy_corpus import write_corpus
 
-WIDTHS = "adapter_channels: 8\near_channels: [3, 4, 5, 6]\nchannels: 8\ndilations: [1]\n"
+WIDTHS = "ear_channels: 8\near_dilations: [1]\nchannels: 8\ndilations: [1]\n"
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_corpus(tmp_path_factory.mktemp("corpus"), 90)
+    return write_corpus(tmp_path_factory.mktemp("corpus"), 90, spoken=True)
 
 
 def recipe_file(corpus: Path, out: Path, more: str) -> Path:
@@ -64,12 +64,11 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over the frozen phase's end too, with dropout, noise and hard negatives: bit for bit, and log line for log line."""
+    """Over the phonemes' end too, with dropout and hard negatives: bit for bit, and log line for log line."""
     monkeypatch.setattr(dataset, "ENOUGH_HARD_CLIPS", 1)
     # What is mined counts from the next round of streams on: here one of a few batches.
     monkeypatch.setattr(dataset, "ROUND_STREAMS", 40)
-    more = ("steps: 9\nfrozen_steps: 2\nfrozen_batches: 2\nkeep_every_minutes: 0\nmine_every: 2\nmine_clips: 20\n"
-            f"validate_every: 3\nfrozen_folder: {tmp_path}/heard\n")  # fmt: skip
+    more = "steps: 9\nkeep_every_minutes: 0\nmine_every: 2\nmine_clips: 20\nvalidate_every: 3\nterms: 20\n"
     whole = training.load_recipe(recipe_file(corpus, tmp_path / "whole", more))
 
     def run(name: str, **changes: Any) -> tuple[dict[str, torch.Tensor], list[dict[str, object]]]:
@@ -133,7 +132,7 @@ def test_a_run_from_the_start_leaves_nothing_of_an_earlier_one(
 
 
 def test_curves_go_on_at_the_step_that_is_resumed(tmp_path: Path) -> None:
-    line = {"minutes": 1.0, "dense_peak_phoneme": [1.0, 1.0, 1.0], "gate_auc": 0.5}
+    line = {"minutes": 1.0, "dense_peak_phoneme_word": [1.0, 1.0, 1.0, 1.0], "gate_auc": 0.5}
     curves = Curves(tmp_path)
     for step in (2, 4, 6):
         curves.add({"step": step, **line})
@@ -176,24 +175,9 @@ def test_a_state_from_before_a_key_was_added_is_gone_on_with(corpus: Path, tmp_p
     assert load(training.train(recipe, resume=True)).notes["validation"]["step"] == 3  # type: ignore
 
 
-def test_a_materialized_batch_is_what_the_ear_would_hear(corpus: Path, tmp_path: Path) -> None:
-    more = "steps: 2\nfrozen_steps: 2\nfrozen_batches: 3\n"
-    recipe = training.load_recipe(recipe_file(corpus, tmp_path / "run", more))
-    training.train(recipe)
-    start = load(tmp_path / "run" / "start.safetensors").model
-    maker = training.prepare(recipe, start.config).maker
-    for number, batch in zip(range(3), maker.batches(), strict=False):
-        heard = shards.load(shards.path_of(tmp_path / "run" / "heard", number))
-        with torch.inference_mode():
-            embeddings, _ = start.listen(batch.mel, start.initial_state(len(batch.mel)))
-        assert torch.allclose(heard.embeddings, embeddings, atol=2e-2, rtol=2e-3)
-        assert torch.equal(heard.target, batch.target)
-        assert torch.allclose(heard.weight, batch.weight, atol=1e-6)
-
-
 def test_two_processes_train_together(corpus: Path, tmp_path: Path) -> None:
     """`torchrun` with gloo: real processes, gradients averaged, one checkpoint."""
-    path = recipe_file(corpus, tmp_path / "run", "steps: 4\nfrozen_steps: 2\nfrozen_batches: 4\n")
+    path = recipe_file(corpus, tmp_path / "run", "steps: 4\nterms: 20\n")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m",
                "inherentd.inherent_model.cli", "train", "--config", str(path)]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -242,7 +226,7 @@ def test_clips_too_long_for_a_batch_are_named() -> None:
 
 def test_the_hardest_are_those_that_the_gate_takes_for_requests() -> None:
     model = InherentModel(
-        ModelConfig(("isInteresting",), adapter_channels=4, ear_channels=(2, 2, 2, 2), channels=4, dilations=(1,))
+        ModelConfig(("isInteresting",), ear_channels=4, ear_dilations=(1,), channels=4, dilations=(1,))
     )
     rng = np.random.default_rng(0)
     pool = [Example(rng.normal(size=(40, 128)).astype(np.float16), (0, 40), np.array([index % 4 == 0], np.float32), ())
@@ -269,64 +253,63 @@ def test_the_peak_loss_counts_what_opens_a_gate() -> None:
     assert head_losses(fired, target, weight)[1] < 0.1
 
 
-def test_the_teacher_is_the_network_in_the_package() -> None:
-    """Our layers with its weights give what LiteRT gives for the package's own file; and so does the spectrum."""
-    interpreter = pytest.importorskip("ai_edge_litert.interpreter", reason="pip install 'inherentd[ear]'")
-    package = Path(pytest.importorskip("pyopen_wakeword").__file__).parent / "models"
-    ear = Ear(128, 8, (24, 48, 72, 96))
-    speech_embedding.load_network(ear)
-    frames = torch.randn(76, 32, generator=torch.Generator().manual_seed(0)) * 2 + 7
-    original = interpreter.Interpreter(str(package / "embedding_model.tflite"))
-    original.allocate_tensors()
-    original.set_tensor(original.get_input_details()[0]["index"], frames[None, :, :, None].numpy())
-    original.invoke()
-    expected = original.get_tensor(original.get_output_details()[0]["index"]).ravel()
-    assert np.allclose(speech_embedding.embeddings(ear, frames)[0].numpy(), expected, atol=1e-3)
-    samples = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
-    spectrum = interpreter.Interpreter(str(package / "melspectrogram.tflite"))
-    spectrum.resize_tensor_input(0, [1, 16_000], strict=True)
-    spectrum.allocate_tensors()
-    spectrum.set_tensor(0, samples[None] * speech_embedding.FULL_SCALE)
-    spectrum.invoke()
-    decibels = spectrum.get_tensor(spectrum.get_output_details()[0]["index"])[0, 0]
-    assert np.allclose(speech_embedding.mel_filters().log_power(samples).numpy(), decibels / 10 + 2, atol=1e-3)
+def test_a_grown_model_begins_with_the_scores_of_the_one_before(corpus: Path, tmp_path: Path) -> None:
+    earlier = training.train(training.load_recipe(recipe_file(corpus, tmp_path / "earlier", "steps: 3\n")))
+    recipe = training.load_recipe(recipe_file(corpus, tmp_path / "grown", f"steps: 2\nwarm_start: {earlier}\n"))
+    grown = training.initial_model(msgspec.structs.replace(recipe, dilations=(1, 2, 4)), {}).eval()
+    assert len(grown.phrase.blocks) == 3
+    mel = torch.randn(2, 80, 128, generator=torch.Generator().manual_seed(0)) * 3 - 7
+    assert torch.allclose(step_scores(grown, mel), step_scores(load(earlier).model, mel), atol=1e-6)
+    for dilations in ((2, 2, 4), ()):
+        with pytest.raises(ModelError, match="warm_start"):
+            training.initial_model(msgspec.structs.replace(recipe, dilations=dilations), {})
 
 
-def test_the_streamed_ear_hears_what_the_teacher_hears() -> None:
-    """With its own frames for input, the causal ear's embeddings are the original's, one for every window."""
-    ear = Ear(128, 8, (24, 48, 72, 96))
-    speech_embedding.load_network(ear)
-    ear.eval()
-    frames = torch.randn(160, 32, generator=torch.Generator().manual_seed(1)) * 2 + 7
-    # The adapter set to pass frame pairs through: hidden copies 64 of our bins, frames hands them on.
-    ear = Ear(64, 64, (24, 48, 72, 96))
-    speech_embedding.load_network(ear)
+def test_the_vocabulary_is_what_most_texts_hold() -> None:
+    assert terms("Set a Timer, a TIMER!") == {"set", "a", "timer", "set a", "a timer", "timer a"}
+    texts = ["set a timer", "set an alarm", "stop a timer stop a timer"]
+    assert list(vocabulary(texts, 4)) == ["a", "a timer", "set", "timer"]
+    assert vocabulary(texts, 0) == {}
+
+
+def test_the_words_are_asked_for_where_one_clip_with_a_text_has_ended() -> None:
+    """Levels tell the clips apart in the batch itself: 1 and 2 have texts, 3 has none."""
+    silence = np.log(FrontendSpec().log_floor)
+    said = {1.0: (0, 2), 2.0: (1,), 3.0: None}
+    pool = []
+    for level, words in said.items():
+        mel = np.full((61, 128), silence, np.float16)
+        mel[8:50] = level
+        pool.append(Example(mel, (8, 50), np.array([level == 1], np.float32), (1,), words, written=words is not None))
+    maker = BatchMaker(pool, lambda mel, *_: mel, FrontendSpec(), step_frames=4, batch_frames=8000, seed=0, terms=3)  # type: ignore
+    batch = next(maker.batches())
+    expected = []
+    for stream, mel in enumerate(batch.mel[:, :, 0].numpy()):
+        ends = [end for end in range(1, len(mel)) if mel[end - 1] > 0 and mel[end] <= 0]
+        words = said[float(mel[ends[0] - 1])] if ends else None
+        if len(ends) == 1 and words is not None:
+            expected.append((stream, ends[0] // 4, [term in words for term in range(3)]))
+    assert 0 < len(expected) < len(batch.mel)
+    found = zip(batch.word_places.tolist(), batch.words.tolist(), strict=True)
+    assert [(*places, words) for places, words in found] == expected
+
+
+def test_the_word_loss_asks_after_the_last_word_what_was_said() -> None:
+    model = InherentModel(ModelConfig(heads=("gate",), ear_channels=4, channels=3, ear_dilations=(1,), dilations=(1,)))
+    lesson = Lesson(model, 0.0, 1.0, terms=3)
+    words, places = torch.tensor([[True, False, True], [False, True, False]]), torch.tensor([[0, 2], [2, 8]])
+    batch = Batch(torch.zeros(3, 40, 128), torch.zeros(3, 10, 1), torch.ones(3, 10, 1), torch.zeros(0), torch.zeros(3),
+                  torch.zeros(3, dtype=torch.bool), words, places)  # fmt: skip
+    loss, parts = lesson(batch)
+    loss.backward()
+    assert lesson.word is not None
+    assert lesson.word.weight.grad is not None
+    assert parts[3] > 0
     with torch.no_grad():
-        for layer in (ear.hidden, ear.frames):
-            layer.weight.zero_()
-            assert layer.bias is not None
-            layer.bias.zero_()
-        ear.hidden.weight[:, :, -1] = torch.eye(64)
-        ear.frames.weight[:, :, 0] = torch.eye(64)
-        ours = frames.reshape(80, 64).T[None].clamp(min=0)
-        found, _ = ear(ours, ear.initial_state(1))
-        expected = speech_embedding.embeddings(ear, frames.clamp(min=0)[4:])
-    # The first whole window ends with step 9 (from 0): frames 4 to 79 of 10 ms.
-    assert torch.allclose(found[0, :, 9:].T, expected[:11], atol=1e-3)
-
-
-def test_an_ear_that_does_not_fit_is_refused(corpus: Path, tmp_path: Path) -> None:
-    (tmp_path / "ear.safetensors").write_bytes(b"")
-    path = recipe_file(corpus, tmp_path / "run", f"steps: 2\near: {tmp_path}/missing.safetensors\n")
-    with pytest.raises(ModelError, match="no such ear.*inherent ear --config"):
-        training.train(training.load_recipe(path))
-    path.write_text(path.read_text().replace("missing", "ear"))
-    with pytest.raises(ModelError, match="not a safetensors file"):
-        training.train(training.load_recipe(path))
-    from safetensors.torch import save_file
-
-    other = InherentModel(training.load_recipe(path).model_config(()))
-    save_file({"ear.hidden.weight": torch.zeros(3, 128, 3)}, tmp_path / "ear.safetensors")
-    assert other.ear.hidden.weight.shape != (3, 128, 3)
-    with pytest.raises(ModelError, match="does not fit"):
-        training.train(training.load_recipe(path))
+        lesson.word.weight.copy_(20 * torch.eye(3))
+        lesson.word.bias.fill_(-10)
+    knows = torch.zeros(3, 10, 3)
+    knows[0, 2:6], knows[2, 8:] = words[0].float(), words[1].float()
+    assert word_loss(lesson.word, knows, batch) < 0.01
+    assert word_loss(lesson.word, 1 - knows, batch) > 10
+    assert word_loss(None, knows, batch) == 0

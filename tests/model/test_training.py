@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inherentd.inherent_model import cli, ear_training, training
+from inherentd.inherent_model import cli, training
 from inherentd.inherent_model.commands.evaluate import far_from_training
 from inherentd.inherent_model.corpus import engines
 from inherentd.inherent_model.dataset import BatchMaker, Example
@@ -32,7 +32,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "recipe.yaml"
     path.write_text(
         f"heads: [{', '.join(HEADS)}]\nmanifests: [{manifest}]\nout: {folder}/run\nchannels: 32\ndilations: [1, 2]\n"
-        "adapter_channels: 16\near_channels: [8, 12, 16, 24]\nsteps: 620\nfrozen_steps: 600\nfrozen_batches: 40\n"
+        "ear_channels: 24\near_dilations: [1]\nsteps: 620\n"
         "learning_rate: 0.005\nphoneme_steps: 2\naverage_decay: 0.95\nbatch_frames: 1500\nvalidate_every: 155\n"
         # Tones are no speech: what speech survives, and an ear at random with it, would drown them.
         "augment: {noise_probability: 0.3, snr_db: [15, 30], tilt_db: 2, frequency_masks: 0, band_limit_probability: 0, warp: [0.95, 1.05]}\n"
@@ -88,17 +88,10 @@ def test_heads_may_stand_in_a_file(tmp_path: Path) -> None:
         load_recipe(path)
 
 
-def test_heads_of_an_ear_recipe_may_stand_in_a_file(tmp_path: Path) -> None:
-    (tmp_path / "heads.txt").write_text("isInteresting\nhasMyIntent\n")
-    (tmp_path / "ear.yaml").write_text("manifests: []\nsteps: 5\nphoneme_steps: 0\nheads: heads.txt\n")
-    assert ear_training.load_recipe(tmp_path / "ear.yaml").heads == ("isInteresting", "hasMyIntent")
-
-
 @pytest.mark.parametrize(
     ("more", "message"),
     [
         ("validate_every: 0", "validate_every: got 0, expected 1"),
-        ("frozen_steps: 3", "frozen_batches: got 0 with frozen_steps 3, expected 1"),
         ("repeat: {real: 0}", "repeat: got {'real': 0}, expected 1"),
         ("augment: {snr_db: [30, 2]}", r"snr_db: got \[30, 2\], expected the lower"),
         ("augment: {warp: [1.1, 0.9]}", r"warp: got \[1.1, 0.9\]"),
@@ -143,14 +136,14 @@ def test_repeated_engines_are_in_the_pool_so_many_times(tmp_path: Path) -> None:
         "repeat: {real: 3}\n"
     )
     recipe = load_recipe(path)
-    data = training.prepare(recipe, recipe.model_config(()))
+    data = training.prepare(recipe, recipe.model_config(()), *training.rows_and_phonemes(recipe))
     # Of the 12 training clips every fourth is a person's: 9 once and 3 three times.
     assert (data.training_clips, len(data.maker.pool)) == (12, 18)
     assert len(data.held) == 9
 
 
 def test_the_shipped_recipe_loads() -> None:
-    assert load_recipe(REPOSITORY / "configs" / "train" / "first.yaml").heads[0] == "isInteresting"
+    assert load_recipe(REPOSITORY / "configs" / "train" / "whole.yaml").heads[0] == "isInteresting"
 
 
 def test_targets_rise_in_the_phrase_and_are_certain_around_its_end() -> None:

@@ -23,14 +23,15 @@ def clip(kind: str | None, seed: int) -> np.ndarray:
     return samples.astype(np.float32)
 
 
-def write_corpus(folder: Path, clips: int) -> Path:
-    """Write clips of all three kinds and splits, and return their manifest."""
+def write_corpus(folder: Path, clips: int, *, spoken: bool = False) -> Path:
+    """Write clips of all three kinds and splits, and return their manifest. spoken: as if words of the kind and of the
+    split were said in each."""
     lines = []
     for index in range(clips):
         kind = [None, "hasHighTone", "hasLowTone"][index % 3]
         split = "test" if index % 27 > 20 else "validation" if index % 27 > 11 else "train"
         soundfile.write(folder / f"{index}.wav", clip(kind, index), 16_000)
-        lines.append({"path": f"{index}.wav", "text": "", "addressed": int(kind is not None), "split": split,
+        lines.append({"path": f"{index}.wav", "text": f"{kind or 'no'} {split}" if spoken else "", "addressed": int(kind is not None), "split": split,
                       "heads": [kind] if kind else [], "seconds": 0.75})  # fmt: skip
     (folder / "manifest.jsonl").write_text("\n".join(map(json.dumps, lines)))
     return folder / "manifest.jsonl"
