@@ -78,9 +78,9 @@ def examples(rows: list[Utterance], features: Features, heads: tuple[str, ...], 
     found = []
     for index, row in enumerate(rows):
         mel = features.mel[features.offsets[index] : features.offsets[index + 1]]
-        spoken = tuple(symbols[symbol] for symbol in phonemes.get(row.text or row.heard_text, "") if symbol in symbols)
+        said = row.said
+        spoken = tuple(symbols[symbol] for symbol in phonemes.get(said, "") if symbol in symbols)
         target = np.array(targets(heads, row.heads, addressed=row.addressed), np.float32)
-        said = row.text or row.heard_text
         words = tuple(vocabulary[term] for term in sorted(terms_of(said)) if term in vocabulary) if said else None
         speech = speech_bounds(np.asarray(mel, np.float32))
         found.append(Example(mel, speech, target, spoken, words, written=bool(row.text)))
@@ -178,7 +178,8 @@ class BatchMaker:
         weight = np.ones((len(laid), steps, heads), np.float32)
         spoken: list[int] = []
         lengths = []
-        said: list[tuple[int, int, tuple[int, ...]]] = []
+        word_places: list[tuple[int, int]] = []
+        said: list[list[int]] = []
         for index, (stream, places) in enumerate(laid):
             mel[index, : len(stream)] = torch.from_numpy(stream)
             for example, offset in places:
@@ -187,7 +188,8 @@ class BatchMaker:
                 _mark(target[index], weight[index], example.target, (start, end), self.step_frames)
             phonemes = [symbol for example, _ in places for symbol in example.phonemes]
             if len(places) == 1 and (words := places[0][0].words) is not None:
-                said.append((index, (places[0][0].speech[1] + places[0][1]) // self.step_frames, words))
+                word_places.append((index, (places[0][0].speech[1] + places[0][1]) // self.step_frames))
+                said.append(list(words))
             known = all(example.phonemes for example, _ in places)
             lengths.append(len(phonemes) if known else 0)
             spoken += phonemes if known else []
@@ -198,10 +200,10 @@ class BatchMaker:
                 mel[index, len(stream) :] = 0.0
         lengths_tensor = torch.tensor(lengths)
         words = torch.zeros(len(said), self.terms, dtype=torch.bool)
-        for row, (_, _, terms_said) in enumerate(said):
-            words[row, list(terms_said)] = True
+        for row, terms_said in enumerate(said):
+            words[row, terms_said] = True
         return Batch(mel, torch.from_numpy(target), torch.from_numpy(weight), torch.tensor(spoken), lengths_tensor,
-                     lengths_tensor > 0, words, torch.tensor([place[:2] for place in said], dtype=torch.long).reshape(-1, 2))  # fmt: skip
+                     lengths_tensor > 0, words, torch.tensor(word_places, dtype=torch.long).reshape(-1, 2))  # fmt: skip
 
     def _lay(self, members: list[Example], rng: np.random.Generator) -> tuple[np.ndarray, list[tuple[Example, int]]]:
         """Return one stream's clean log-mel and where in it each clip begins."""

@@ -33,6 +33,11 @@ class Utterance:
     heard_text: str = ""
     """what a recognizer heard in a clip without `text`: good enough for phonemes and words, never for figures"""
 
+    @property
+    def said(self) -> str:
+        """Return what training takes for the words: `text`, or else what a recognizer heard."""
+        return self.text or self.heard_text
+
 
 def read_manifests(paths: Iterable[Path]) -> list[Utterance]:
     """Return the utterances of all manifests; those that would leak from evaluation into training are left out.

@@ -1,4 +1,5 @@
-"""`inherent train`: phoneme CTC first, then the heads with CTC and the words beside them; averaged weights, best on validation kept.
+"""`inherent train`: phoneme CTC first, then the heads with CTC and the words beside them; averaged weights, the best on
+validation kept.
 
 Under `torchrun` every process takes its share of the batches and gradients are averaged (DistributedDataParallel).
 """
@@ -80,7 +81,7 @@ def rows_and_phonemes(recipe: TrainRecipe) -> tuple[list[Utterance], dict[str, s
     """Return the clips of a recipe that are not for testing, and the phonemes of each text."""
     rows = [row for row in utterances(recipe) if row.split != "test"]
     cache = Path(recipe.cache or recipe.out) / "phonemes.json"
-    return rows, phoneme_table([row.text or row.heard_text for row in rows], cache)
+    return rows, phoneme_table([row.said for row in rows], cache)
 
 
 def prepare(recipe: TrainRecipe, config: ModelConfig, rows: list[Utterance], spoken: dict[str, str]) -> Prepared:
@@ -89,8 +90,7 @@ def prepare(recipe: TrainRecipe, config: ModelConfig, rows: list[Utterance], spo
     spec = FrontendSpec()
     symbols = {symbol: index + 1 for index, symbol in enumerate(config.phonemes)}
     features = extract([row.path for row in rows], spec, recipe.features_folder)
-    texts = [row.text or row.heard_text for row in rows if row.split == "train"]
-    terms = vocabulary(filter(None, texts), recipe.terms)
+    terms = vocabulary((row.said for row in rows if row.split == "train"), recipe.terms)
     prepared = examples(rows, features, recipe.heads, symbols, spoken, vocabulary=terms)
     training = [(example, row) for example, row in zip(prepared, rows, strict=True) if row.split == "train"]
     pool = [example for example, row in training for _ in range(recipe.repeat.get(row.speaker.split(":")[0], 1))]
@@ -101,7 +101,7 @@ def prepare(recipe: TrainRecipe, config: ModelConfig, rows: list[Utterance], spo
                        step_frames=config.step_frames, batch_frames=recipe.batch_frames, seed=recipe.seed,
                        terms=len(terms))  # fmt: skip
     clips = {row.path: index for index, row in enumerate(rows)}
-    said = [(row.path, row.split, row.text or row.heard_text, row.heads, row.addressed) for row in rows]
+    said = [(row.path, row.split, row.said, row.heads, row.addressed) for row in rows]
     fingerprint = hashlib.sha256(json.dumps(said).encode()).hexdigest()
     return Prepared(maker, held, [features.clip(clips[row.path]) for row in held], len(training), fingerprint)
 
@@ -143,7 +143,7 @@ def train(
         print(f"{data.training_clips} training clips, {len(data.held)} validation clips, "
               f"{sum(p.numel() for p in model.parameters())} parameters, receptive field "
               f"{model.config.receptive_field_frames} frames", file=sys.stderr)  # fmt: skip
-    lesson = nn.parallel.DistributedDataParallel(run.lesson, find_unused_parameters=True) if world > 1 else run.lesson
+    lesson = nn.parallel.DistributedDataParallel(run.lesson) if world > 1 else run.lesson
     # A state is written before its step's validation, which is therefore made again.
     again = resume and run.due and bool(run.seen)
     curves = Curves(out, run.step - again) if rank == 0 else None

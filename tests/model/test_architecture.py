@@ -82,7 +82,6 @@ def test_memory_reaches_as_far_as_it_says(model: InherentModel) -> None:
         differences[age] = (step_scores(model, mel)[0, -1] - step_scores(model, changed)[0, -1]).abs().max().item()
     assert differences[reach] > 0
     assert differences[reach + 1] == 0
-    assert differences[reach] > 0
 
 
 def test_phonemes_come_beside_the_heads(model: InherentModel) -> None:
