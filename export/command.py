@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--thresholds", type=Path, required=True, help="what `inherent thresholds` wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder for the artifacts")
     parser.add_argument("--name", default="inherent", help="NAME.onnx (streaming) and NAME-windowed.onnx")
-    parser.add_argument("--version", default="0.2.0", help="semver: major = heads changed, minor = retrained")
+    parser.add_argument("--version", default="0.3.0", help="semver: major = heads changed, minor = retrained")
 
 
 def run(arguments: argparse.Namespace) -> int:
