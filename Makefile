@@ -36,7 +36,7 @@ $(VENV)/run.stamp: $(INPUTS) | $(VENV)/bin/pip system
 	touch $@
 
 $(VENV)/test.stamp: $(INPUTS) | $(VENV)/bin/pip system-test
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,export,ray,transcribe]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,export-all,openvino,ray,transcribe]'
 	touch $@ $(VENV)/run.stamp
 
 system-python:

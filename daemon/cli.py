@@ -25,6 +25,7 @@ COMMANDS = {
     "listen": "subscribe to a running daemon and print what it publishes",
     "score": "say what the model hears in audio files",
     "devices": "list the microphones",
+    "doctor": "say what is installed here, what runs the model, and what does not and why",
     "bench": "measure what the daemon costs on this machine",
     "contracts": "write the JSON Schemas of all messages",
 }

@@ -9,8 +9,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-Backend = Literal["auto", "onnx", "litert", "mlx"]
-Delegate = Literal["auto", "cpu", "gpu", "npu", "tpu", "qualcomm", "mediatek", "intel", "google_tensor"]
+Backend = Literal["auto", "onnx", "litert", "mlx", "coreml"]
+Delegate = Literal[
+    "auto", "cpu", "gpu", "npu", "tpu", "qualcomm", "mediatek", "google_tensor", "intel", "openvino", "coreml"
+]
 Speed = Literal["realtime", "max"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["auto", "console", "json"]
@@ -36,6 +38,10 @@ class ModelSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     path: str | None = None  # null: the model that comes with inherentd
     backend: Backend = "auto"
     delegate: Delegate = "auto"
+    strict_delegate: bool = False  # true: an accelerator that is refused is an error, not a reason for the CPU
+    allow_unsupported: bool = (
+        False  # true: run an artifact that `inherent parity` found to score otherwise than it should
+    )
 
 
 class GateSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

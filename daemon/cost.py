@@ -51,6 +51,7 @@ class TimedRuntime:
         """Wrap another runtime."""
         self.metadata: ArtifactMetadata = runtime.metadata
         self.step_frames = runtime.step_frames
+        self.processor = runtime.processor
         self.nanoseconds = 0
         self._runtime = runtime
 
@@ -58,10 +59,10 @@ class TimedRuntime:
         """Return the other's initial state."""
         return self._runtime.initial_state()
 
-    def step(self, mel: Array, state: State) -> tuple[Array, State]:
+    def step(self, given: Array, state: State) -> tuple[Array, State]:
         """Run the other's step and add its time."""
         started = time.process_time_ns()
-        result = self._runtime.step(mel, state)
+        result = self._runtime.step(given, state)
         self.nanoseconds += time.process_time_ns() - started
         return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import inherentd
@@ -11,22 +12,51 @@ from inherentd.daemon.errors import DaemonError
 from inherentd.daemon.messages import ModelIdentity
 from inherentd.pipeline.artifact import ArtifactMetadata, threshold_key
 from inherentd.pipeline.engine import SLICE_SAMPLES, EngineConfig
+from inherentd.pipeline.errors import PipelineError
 from inherentd.pipeline.gate import GateConfig
 from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
-from inherentd.pipeline.runtimes import Runtime, open_runtime
+from inherentd.pipeline.runtimes import BACKENDS, Runtime, open_fastest, open_runtime
 
-SHIPPED_MODEL = Path(inherentd.__file__).parent / "models" / "inherent.onnx"
+MODELS = Path(inherentd.__file__).parent / "models"
+SHIPPED_MODELS = {
+    "onnx": MODELS / "inherent.onnx",
+    "litert": MODELS / "inherent-litert.tflite",
+    "mlx": MODELS / "inherent-mlx.safetensors",
+}
 CLOSE_SHARE = 0.6  # of the gate's threshold, where gate.close_threshold is not set
 RING_SECONDS = 30
 
 
 def open_model(section: ModelSection) -> Runtime:
-    """Return the runtime with the configured model. Raises DaemonError or PipelineError when it cannot run."""
-    path = Path(section.path).expanduser() if section.path is not None else SHIPPED_MODEL
-    if not path.exists():
-        shipped = " (the model that comes with inherentd)" if section.path is None else ""
-        raise DaemonError(f"model {path}{shipped}: there is no such file; give another with --model FILE")
-    return open_runtime(path, section.backend, section.delegate)
+    """Return the runtime with the configured model; of the models that come with inherentd, and no backend or accelerator
+    asked for, the one that is fastest here. An accelerator that is refused is told by its `processor`. Raises DaemonError or PipelineError when it cannot run."""
+    how = {"strict_delegate": section.strict_delegate, "allow_unsupported": section.allow_unsupported}
+    if section.path is not None:
+        path = Path(section.path).expanduser()
+        if not path.exists():
+            raise DaemonError(f"model {path}: there is no such file; give another with --model FILE")
+        return open_runtime(path, section.backend, section.delegate, **how)
+    if section.backend != "auto":
+        if section.backend not in SHIPPED_MODELS:
+            raise DaemonError(
+                f"backend {section.backend!r}: no model for it comes with inherentd; export one, and give it with --model"
+            )
+        return open_runtime(SHIPPED_MODELS[section.backend], section.backend, section.delegate, **how)
+    reasons: list[str] = []
+    for backend, path in SHIPPED_MODELS.items():
+        if section.delegate in BACKENDS[backend].delegates:
+            try:
+                return open_runtime(
+                    path, backend, section.delegate, strict_delegate=True, allow_unsupported=section.allow_unsupported
+                )
+            except PipelineError as error:
+                reasons.append(str(error))
+    if reasons and section.strict_delegate:
+        raise DaemonError("; ".join(reasons))
+    runtime = open_fastest(SHIPPED_MODELS.values(), allow_unsupported=section.allow_unsupported)
+    reasons += [runtime.processor.reason] if runtime.processor.reason else []
+    runtime.processor = replace(runtime.processor, asked=section.delegate, reason="; ".join(reasons))
+    return runtime
 
 
 def identity(metadata: ArtifactMetadata) -> ModelIdentity:

@@ -88,6 +88,7 @@ class HealthHeader(Header, frozen=True, kw_only=True):
 
     state: State
     reason: Annotated[str, Meta(description="why, in words; empty when all is well")]
+    processor: Annotated[str, Meta(description="what the model runs on, and why it is not what was asked for")]
     frames: Annotated[int, Meta(ge=0, description="20 ms hops of audio taken in since the start")]
     overflows: Annotated[int, Meta(ge=0, description="times that the sound system reported lost audio")]
     dropped: Annotated[int, Meta(ge=0, description="samples lost before the model, replaced by silence or missing")]

@@ -12,14 +12,15 @@ from inherentd.daemon.publisher import Publisher
 from inherentd.daemon.sources import Source
 from inherentd.daemon.stream_clock import StreamClock
 from inherentd.pipeline.events import Audio, Event, GateClosed, GateOpened, Intent
+from inherentd.pipeline.runtimes import Processor
 
 
 class Outlet:
     """Sends events and health through one publisher."""
 
-    def __init__(self, publisher: Publisher, model: messages.ModelIdentity) -> None:
+    def __init__(self, publisher: Publisher, model: messages.ModelIdentity, processor: Processor) -> None:
         """Set the clock to now: no sample has been heard."""
-        self._publisher, self._model = publisher, model
+        self._publisher, self._model, self._processor = publisher, model, processor
         self._clock = StreamClock(time.time_ns())
         self._samples = 0
         self._log = structlog.get_logger()
@@ -48,6 +49,7 @@ class Outlet:
             self._log.info("state", state=condition.state, reason=condition.reason)
         overflows, dropped = (source.overflows, source.dropped) if source is not None else (0, 0)
         fields = self.health.fields(condition, self._samples, overflows, dropped)
+        fields["processor"] = str(self._processor)
         self._publisher.publish("health", self._clock.time_ns(self._samples), fields)
         self._publisher.forget_subscriptions()
 

@@ -27,13 +27,24 @@ def run(config: Config, wait_for_subscriber_seconds: float = 0) -> None:
     log = structlog.get_logger()
     sources.check(config.input)
     runtime = engine_setup.open_model(config.model)
-    metadata = runtime.metadata
+    metadata, processor = runtime.metadata, runtime.processor
+    if processor.reason:
+        log.warning(
+            "running on another processor", asked=processor.asked, running=processor.running, reason=processor.reason
+        )
     engine = Engine(engine_setup.engine_config(config, metadata), runtime)
     with StopSignals() as stop, Publisher(_publisher_config(config)) as publisher:
-        log.info("publishing", endpoint=publisher.endpoint, model=metadata.version, heads=len(metadata.head_order))
+        log.info(
+            "publishing",
+            endpoint=publisher.endpoint,
+            model=metadata.version,
+            heads=len(metadata.head_order),
+            backend=processor.backend,
+            processor=processor.running,
+        )
         if wait_for_subscriber_seconds and not publisher.wait_for_subscriber(stop, wait_for_subscriber_seconds):
             log.warning("no subscriber came in time", waited_seconds=wait_for_subscriber_seconds)
-        outlet = Outlet(publisher, engine_setup.identity(metadata))
+        outlet = Outlet(publisher, engine_setup.identity(metadata), processor)
         outlet.tell_health(Condition("starting"), None)
         with open_source(config.input, stop) as source:
             log.info("listening", input=config.input.source, speed=config.input.speed)

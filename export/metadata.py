@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from pathlib import Path
 
-import onnx
+import numpy as np
 import torch
+from torch.nn import functional
 
+from inherentd.export.artifacts import Artifact, Job
+from inherentd.export.forms import WindowedForm
 from inherentd.inherent_model.checkpoint import Checkpoint, step_scores
 from inherentd.inherent_model.heads import threshold_key
-from inherentd.inherent_model.thresholds import Calibration
+from inherentd.pipeline.artifact import digest, metadata_path
+from inherentd.pipeline.frontend import log_mel
+from inherentd.pipeline.runtimes.window import HOP_FRAMES, WINDOW_FRAMES
 
-GOLDEN_STEPS = 10  # 20 frames: whole steps of the streaming form and of a sliding window alike
+GOLDEN_STEPS = 10  # 40 frames: whole steps of the streaming form and of a sliding window alike
 
 
 def golden_mel(checkpoint: Checkpoint) -> torch.Tensor:
@@ -27,47 +31,66 @@ def golden_mel(checkpoint: Checkpoint) -> torch.Tensor:
     return mel.round(decimals=2)
 
 
-def write_metadata(
-    artifact: Path, checkpoint: Checkpoint, calibration: Calibration, *, form: str, version: str
-) -> Path:
-    """Write the metadata beside an ONNX artifact and return its path (DESIGN: contracts/artifact.md has every field)."""
-    config = checkpoint.model.config
-    mel = golden_mel(checkpoint)
-    scores = step_scores(checkpoint.model, mel)[0].amax(0)
-    initial = checkpoint.model.initial_state() if form == "streaming" else {}
+def golden_samples(checkpoint: Checkpoint) -> np.ndarray:
+    """Return what the audio form is tried with: a quarter of a second of a rising tone in a little noise, int16."""
+    seconds = np.arange(0, 0.25, 1 / checkpoint.frontend.sample_rate_hz)
+    tone = 0.3 * np.sin(2 * np.pi * (200 * seconds + 4000 * seconds**2))
+    noise = np.random.default_rng(0).normal(0, 0.01, len(seconds))
+    return np.round((tone + noise) * 32767).astype(np.int16)
+
+
+def golden(checkpoint: Checkpoint, artifact: Artifact) -> dict[str, object]:
+    """Return what an artifact is tried with, and torch's scores; those of a windowed one come from the windows that a
+    stream has from its start on, padded as the artifact needs it."""
+    if artifact.form == "audio":
+        samples = golden_samples(checkpoint)
+        mel = torch.from_numpy(log_mel(checkpoint.frontend, samples.astype(np.float32) / np.float32(32768)))[None]
+        given: dict[str, object] = {"samples": samples.tolist()}
+    else:
+        mel = golden_mel(checkpoint)
+        given = {"mel": [[round(value, 2) for value in frame] for frame in mel[0].tolist()]}
+    if artifact.form == "windowed":
+        form, frames = WindowedForm(checkpoint.model), artifact.tensors["mel_spectrogram"].shape[1]
+        silence = torch.full((1, WINDOW_FRAMES, mel.shape[2]), float(np.log(checkpoint.frontend.log_floor)))
+        stream = torch.cat([silence, mel], 1)
+        windows = [stream[:, end : end + WINDOW_FRAMES] for end in range(HOP_FRAMES, mel.shape[1] + 1, HOP_FRAMES)]
+        padded = [functional.pad(window, (0, 0, 0, max(0, frames - WINDOW_FRAMES))) for window in windows]
+        scores = torch.cat([form(window) for window in padded]).amax(0).detach()
+    else:
+        scores = step_scores(checkpoint.model, mel)[0].amax(0)
+    return given | {"scores": [round(float(score), 7) for score in scores]}
+
+
+def write_metadata(artifact: Artifact, job: Job, golden_tolerance: float) -> Path:
+    """Write the metadata beside an artifact and return its path (contracts/artifact.md has every field).
+
+    golden_tolerance: how far a runtime may be from torch's scores of the golden.
+    """
+    checkpoint, calibration = job.loaded, job.calibration
+    heads = checkpoint.model.config.heads
+    states = [
+        {"name": name, "shape": list(artifact.tensors[f"state.{name}"].shape), "initial_value": 0.0}
+        for name in checkpoint.model.initial_state()
+        if f"state.{name}" in artifact.tensors
+    ]
     document = {
-        "version": version,
+        "version": job.version,
         "training_hash": checkpoint.training_hash,
-        "backend": "onnx",
-        "form": form,
+        "backend": artifact.backend,
+        "form": artifact.form,
         "frontend": dataclasses.asdict(checkpoint.frontend),
-        "head_order": list(config.heads),
+        "head_order": list(heads),
         "default_thresholds": {
-            threshold_key(head): value for head, value in zip(config.heads, calibration.thresholds, strict=True)
+            threshold_key(head): value for head, value in zip(heads, calibration.thresholds, strict=True)
         },
         "threshold_calibration": calibration.record,
-        "runtime_tensor_contract": _tensor_contract(artifact),
-        "states": [
-            {"name": name, "shape": list(tensor.shape), "initial_value": 0.0} for name, tensor in initial.items()
-        ],
-        "golden": {"mel": mel[0].tolist(), "scores": [round(float(score), 7) for score in scores]},
-        "quantization": "float32",
-        "sha256": hashlib.sha256(artifact.read_bytes()).hexdigest(),
+        "runtime_tensor_contract": {name: dataclasses.asdict(tensor) for name, tensor in artifact.tensors.items()},
+        "states": states,
+        "golden": golden(checkpoint, artifact) | {"tolerance": golden_tolerance},
+        "quantization": artifact.quantization,
+        "unsupported": "",
+        "sha256": digest(artifact.path),
     }
-    document["golden"]["mel"] = [[round(value, 2) for value in frame] for frame in document["golden"]["mel"]]
-    path = artifact.with_suffix(".metadata.json")
+    path = metadata_path(artifact.path)
     path.write_text(json.dumps(document, indent=1) + "\n")
     return path
-
-
-def _tensor_contract(artifact: Path) -> dict[str, dict[str, object]]:
-    """Return logical name -> actual name, index, shape (-1 where dynamic) and dtype, as the file itself has them."""
-    graph = onnx.load(str(artifact)).graph
-    contract: dict[str, dict[str, object]] = {}
-    for values in (graph.input, graph.output):
-        for index, value in enumerate(values):
-            tensor = value.type.tensor_type
-            shape = [dimension.dim_value or -1 for dimension in tensor.shape.dim]
-            dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
-            contract[value.name] = {"name": value.name, "index": index, "shape": shape, "dtype": dtype}
-    return contract

@@ -65,7 +65,7 @@ class CausalConvolution(nn.Module):
     def forward(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Return [batch, channels, time] before its activation, and the next context."""
         padded = torch.cat([context, x], dim=2)
-        return self.norm(self.convolution(padded)), padded[:, :, padded.shape[2] - self.context :]
+        return self.norm(self.convolution(padded)), padded[:, :, -self.context :]
 
 
 class Block(nn.Module):
@@ -109,8 +109,7 @@ class Stack(nn.Module):
         """Return what comes out of the entry and of every block, each [batch, channels, time / 2], and the next state,
         from [batch, channels_in, time], time even."""
         following: State = {}
-        batch, channels, time = x.shape
-        x = x.reshape(batch, channels, time // 2, 2).permute(0, 1, 3, 2).reshape(batch, 2 * channels, time // 2)
+        x = x.unflatten(2, (-1, 2)).transpose(2, 3).flatten(1, 2)
         x, following[f"{self.name}0"] = self.entry(x, state[f"{self.name}0"])
         outputs = [torch.relu(x)]
         for index, block in enumerate(self.blocks, 1):

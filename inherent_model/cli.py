@@ -28,7 +28,8 @@ COMMANDS = {
     "eval-state": ("inherentd.inherent_model.commands.state", "run a day of sound through an artifact: does it drift?"),
     "card": ("inherentd.inherent_model.commands.card", "write a model's measured figures into its model card"),
     "thresholds": ("inherentd.inherent_model.commands.thresholds", "calibrate a threshold per head on validation data"),
-    "export": ("inherentd.export.command", "write a checkpoint as ONNX with its metadata, and check that they agree"),
+    "export": ("inherentd.export.command", "write a checkpoint for every runtime, with metadata, each checked"),
+    "parity": ("inherentd.export.parity", "compare artifacts with their checkpoint on real clips"),
     "build": ("inherentd.export.build", "go from a CSV of your own recordings to calibrated artifacts"),
 }
 
@@ -44,9 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             try:
                 importlib.import_module(module_name).add_arguments(subparser)
             except ImportError as error:
-                extra = {"corpus": "corpus", "fixtures": "corpus", "export": "export", "build": "export"}.get(
-                    name, "train"
-                )
+                extra = {
+                    "corpus": "corpus",
+                    "fixtures": "corpus",
+                    "export": "export",
+                    "parity": "export",
+                    "build": "export",
+                }.get(name, "train")
                 print(f"inherent {name}: {error}: pip install 'inherentd[{extra}]'", file=sys.stderr)
                 return 1
     parsed = parser.parse_args(arguments)

@@ -15,7 +15,11 @@ from numpy.typing import NDArray
 from inherentd.pipeline.errors import PipelineError
 from inherentd.pipeline.frontend import FrontendSpec
 
-FORMS = ("windowed", "streaming", "audio")
+FORMS = ("windowed", "streaming", "audio", "frontend")
+UPSTREAM_BACKENDS = {"tflite": "litert"}
+"""upstream's name for a backend -> ours"""
+GOLDEN_TOLERANCE = 1e-3
+"""where the metadata name none: of float32"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,10 +43,13 @@ class StateTensor:
 
 @dataclasses.dataclass(frozen=True)
 class Golden:
-    """A short mel [frames, bins] and the highest score of each head over it, from the initial state."""
+    """What a runtime is tried with, and the highest score of each head over it, from the initial state."""
 
-    mel: NDArray[np.float32]
+    given: NDArray[np.float32]
+    """log-mel [frames, bins]; for the audio form samples [n] in [-1, 1]"""
     scores: NDArray[np.float32]
+    tolerance: float
+    """how far a runtime's scores may be from these"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +69,21 @@ class ArtifactMetadata:
     states: tuple[StateTensor, ...]
     golden: Golden | None
     quantization: str
+    unsupported: str
+    """why `inherent parity` found it not to score as trained; empty where it does"""
     sha256: str | None
+
+    @property
+    def span_samples(self) -> int:
+        """Return how many samples a step of the audio form is given: those that its frames cover."""
+        return self.runtime_tensor_contract["samples_chunk"].shape[1]
+
+    @property
+    def step_frames(self) -> int:
+        """Return how many frames a step of the streaming or the audio form consumes."""
+        if self.form == "audio":
+            return (self.frontend or FrontendSpec()).frame_count(self.span_samples)
+        return self.runtime_tensor_contract["mel_chunk"].shape[1]
 
     def threshold(self, head: str) -> float:
         """Return the calibrated threshold of a head."""
@@ -75,8 +96,10 @@ def threshold_key(head: str) -> str:
 
 
 def metadata_path(model: Path) -> Path:
-    """Return where the sidecar of a model file lies: NAME.onnx -> NAME.metadata.json."""
-    return model.with_suffix(".metadata.json")
+    """Return where the sidecar of a model file lies: NAME.onnx -> NAME.metadata.json, or NAME.onnx.metadata.json where
+    that is there, as the upstream project names some."""
+    longer = model.with_name(f"{model.name}.metadata.json")
+    return longer if longer.is_file() else model.with_suffix(".metadata.json")
 
 
 def load_metadata(model: Path, frontend: FrontendSpec) -> ArtifactMetadata:
@@ -95,12 +118,12 @@ def load_metadata(model: Path, frontend: FrontendSpec) -> ArtifactMetadata:
             f"model {model}: {sidecar.name} is missing beside it; copy it along, or export the model again"
         )
     try:
-        metadata = parse_metadata(json.loads(sidecar.read_text()))
+        metadata = parse_metadata(json.loads(sidecar.read_text()), "litert" if model.suffix == ".tflite" else "onnx")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PipelineError(f"{sidecar}: malformed metadata ({error!r}); export the model again") from error
     _check_frontend(sidecar, metadata.frontend, frontend)
     if metadata.sha256 is not None:
-        found = hashlib.sha256(model.read_bytes()).hexdigest()
+        found = digest(model)
         if found != metadata.sha256:
             raise PipelineError(
                 f"model {model}: sha256 {found[:12]}…, its metadata expects {metadata.sha256[:12]}…: "
@@ -109,8 +132,21 @@ def load_metadata(model: Path, frontend: FrontendSpec) -> ArtifactMetadata:
     return metadata
 
 
-def parse_metadata(document: dict[str, Any]) -> ArtifactMetadata:
-    """Return the metadata of a parsed sidecar; KeyError, TypeError or ValueError say what is wrong with it."""
+def digest(model: Path) -> str:
+    """Return the SHA-256 of a file; of a folder (an .mlpackage), of its files' relative names and contents in order."""
+    if model.is_file():
+        return hashlib.sha256(model.read_bytes()).hexdigest()
+    together = hashlib.sha256()
+    for file in sorted(path for path in model.rglob("*") if path.is_file()):
+        together.update(file.relative_to(model).as_posix().encode() + b"\0" + file.read_bytes())
+    return together.hexdigest()
+
+
+def parse_metadata(document: dict[str, Any], backend: str = "onnx") -> ArtifactMetadata:
+    """Return the metadata of a parsed sidecar; KeyError, TypeError or ValueError say what is wrong with it.
+
+    backend: where the sidecar names none. One without `form` is upstream's: its tensors are found by their shapes.
+    """
     heads = tuple(document["head_order"])
     if not heads or len(set(heads)) != len(heads):
         raise ValueError(f"head_order {list(heads)}: expected distinct names, the gate first")
@@ -121,10 +157,12 @@ def parse_metadata(document: dict[str, Any]) -> ArtifactMetadata:
     form = document.get("form", "windowed")
     if form not in FORMS:
         raise ValueError(f"form {form!r}: expected one of {FORMS}")
+    tensors: dict[str, Any] = document.get("runtime_tensor_contract", {}) if "form" in document else {}
     contract = {
         logical: TensorContract(str(t["name"]), int(t["index"]), tuple(int(n) for n in t["shape"]), str(t["dtype"]))
-        for logical, t in document.get("runtime_tensor_contract", {}).items()
+        for logical, t in tensors.items()
     }
+    named = str(document.get("backend", backend))
     golden = document.get("golden")
     if golden is not None and len(golden["scores"]) != len(heads):
         raise ValueError(f"golden has {len(golden['scores'])} scores for {len(heads)} heads")
@@ -132,7 +170,7 @@ def parse_metadata(document: dict[str, Any]) -> ArtifactMetadata:
     return ArtifactMetadata(
         version=str(document["version"]),
         training_hash=str(document.get("training_hash", "")),
-        backend=str(document.get("backend", "onnx")),
+        backend=UPSTREAM_BACKENDS.get(named, named),
         form=form,
         frontend=FrontendSpec(**frontend) if frontend is not None else None,
         head_order=heads,
@@ -143,10 +181,18 @@ def parse_metadata(document: dict[str, Any]) -> ArtifactMetadata:
             StateTensor(str(s["name"]), tuple(int(n) for n in s["shape"]), float(s["initial_value"]))
             for s in document.get("states", [])
         ),
-        golden=Golden(np.array(golden["mel"], np.float32), np.array(golden["scores"], np.float32)) if golden else None,
+        golden=_golden(golden) if golden else None,
         quantization=str(document.get("quantization", "float32")),
+        unsupported=str(document.get("unsupported", "")),
         sha256=document.get("sha256"),
     )
+
+
+def _golden(golden: dict[str, Any]) -> Golden:
+    given = np.array(golden["samples"] if "samples" in golden else golden["mel"], np.float32)
+    if "samples" in golden:
+        given = given / np.float32(32768)
+    return Golden(given, np.array(golden["scores"], np.float32), float(golden.get("tolerance", GOLDEN_TOLERANCE)))
 
 
 def _check_frontend(sidecar: Path, theirs: FrontendSpec | None, ours: FrontendSpec) -> None:

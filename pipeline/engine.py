@@ -153,18 +153,17 @@ class Engine:
         samples = self._ring.read(start, start + (count - 1) * self._step_samples + self._span_samples)
         hops = activity.levels_dbfs(samples[: count * self._step_samples], self.spec.hop_samples)
         levels = hops.reshape(count, self.runtime.step_frames).max(axis=1)
-        mel: NDArray[np.float32] | None = None
+        heard: Callable[[int], NDArray[np.float32]] | None = None
         for index in range(count):
             level = float(levels[index])
             self._next_step = first + index
             if self._rest(level):
                 continue
-            if mel is None:
-                mel = self._mel(samples)
+            if heard is None:
+                heard = self._heard(samples)
             if self.asleep:
                 self._wake(events)
-            frames = mel[None, index * self.runtime.step_frames : (index + 1) * self.runtime.step_frames]
-            self._score(first + index, frames, level, events)
+            self._score(first + index, heard(index), level, events)
         self._next_step = first + count
         self.level_dbfs = float(levels[-1])
 
@@ -195,19 +194,19 @@ class Engine:
         start = first * self._step_samples
         stop = (self._next_step - 1) * self._step_samples + self._span_samples
         samples = self._ring.read(start, stop)
-        mel = self._mel(samples)
+        heard = self._heard(samples)
         hops = activity.levels_dbfs(samples, self.spec.hop_samples)
         frames = self.runtime.step_frames
         for index in range(self._next_step - first):
             span = slice(index * frames, (index + 1) * frames)
             if first + index >= self._asleep_from:
-                self._score(first + index, mel[None, span], float(hops[span].max()), events)
+                self._score(first + index, heard(index), float(hops[span].max()), events)
             else:
-                _, self._state = self.runtime.step(mel[None, span], self._state)
+                _, self._state = self.runtime.step(heard(index), self._state)
 
-    def _score(self, step: int, mel: NDArray[np.float32], level_dbfs: float, events: list[Event]) -> None:
+    def _score(self, step: int, given: NDArray[np.float32], level_dbfs: float, events: list[Event]) -> None:
         self._broken = True  # unless this step goes through: what raises now would raise again
-        scores, self._state = self.runtime.step(mel, self._state)
+        scores, self._state = self.runtime.step(given, self._state)
         at_sample = step * self._step_samples + self._span_samples
         if self._end is not None:
             at_sample = min(at_sample, self._end)
@@ -260,8 +259,13 @@ class Engine:
         self._gate, transitions = gate.close(self.config.gate, self._gate, reason, at_sample)
         self._tell(transitions, at_sample, events)
 
-    def _mel(self, samples: Pcm) -> NDArray[np.float32]:
-        return log_mel(self.spec, samples.astype(np.float32) / np.float32(32768))
+    def _heard(self, samples: Pcm) -> Callable[[int], NDArray[np.float32]]:
+        """Return what gives the model its input of the step with an index, from the samples of all these steps."""
+        floats = samples.astype(np.float32) / np.float32(32768)
+        if self.runtime.metadata.form == "audio":
+            return lambda index: floats[None, index * self._step_samples :][:, : self._span_samples]
+        mel, frames = log_mel(self.spec, floats), self.runtime.step_frames
+        return lambda index: mel[None, index * frames : (index + 1) * frames]
 
     def _named(self, scores: NDArray[np.float32]) -> dict[str, float]:
         return dict(zip(self.heads, map(float, scores), strict=True))

@@ -8,13 +8,14 @@ configs=$(dirname "$0")/../configs
 case "$*" in
 --quick)
     corpora=quick real="" stages=quick out=runs/quick/models events="--limit 20" clips="--limit 20" day=--quick
-    det=$out/det.png pages=$out/README.md
+    det=$out/det.png pages=$out/README.md shipped="--only inherent.onnx inherent-windowed.onnx"
     ;;
 "")
     corpora="first talk near life voices" real=$configs/corpus/real.yaml stages="start hear whole"
     out=models events=--real clips="--limit 300" day="--hours 24"
     det=$out/det.png pages="$out/README.md README.md"
     [ ! -d docs ] || det=docs/det.png # where the pages show it
+    shipped="--backend all --only inherent.onnx inherent-windowed.onnx inherent-litert.tflite inherent-mlx.safetensors"
     ;;
 *)
     echo "usage: sh $0 [--quick]" >&2
@@ -37,7 +38,8 @@ done
 mkdir -p "$out"
 cp "$weights" "$out/inherent.safetensors"
 inherent thresholds --checkpoint "$weights" --config "$recipe" --out "$out/thresholds.json"
-inherent export --checkpoint "$weights" --thresholds "$out/thresholds.json" --out "$out"
+# shellcheck disable=SC2086 - several words
+inherent export --checkpoint "$weights" --thresholds "$out/thresholds.json" --config "$recipe" --out "$out" $shipped
 # shellcheck disable=SC2086 - no word or two
 inherent eval --checkpoint "$weights" --config "$recipe" --conditions "$configs/eval/conditions.yaml" $clips \
     --out "$out/report.json"

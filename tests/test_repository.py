@@ -45,7 +45,8 @@ def test_the_wheel_and_the_sdist_hold_everything(tmp_path: Path) -> None:
     for wanted in (
         "inherentd/models/inherent.onnx",
         "inherentd/models/inherent.metadata.json",
-        "inherentd/models/inherent-windowed.onnx",
+        "inherentd/models/inherent-litert.tflite",
+        "inherentd/models/inherent-mlx.safetensors",
         "inherentd/models/README.md",
         "inherentd/configs/daemon.yaml",
         "inherentd/configs/train/whole.yaml",
@@ -57,7 +58,9 @@ def test_the_wheel_and_the_sdist_hold_everything(tmp_path: Path) -> None:
     ):
         assert wanted in names, wanted
     assert sum(name.endswith(".flac") for name in names) >= 12
-    assert not [name for name in names if name.endswith(".safetensors") or name.startswith("tests")]
+    assert not [
+        name for name in names if name.endswith(("inherent.safetensors", "-windowed.onnx")) or name.startswith("tests")
+    ]
 
 
 def test_the_sample_rate_is_written_down_once() -> None:
@@ -79,9 +82,8 @@ def test_every_dependency_is_pinned_and_explained() -> None:
     names = {name.lower() for name in re.findall(r'"([A-Za-z0-9_-]+)(?:\[[a-z]+\])?[><=]', section)} - {"setuptools"}
     pinned = {line.split("==")[0].lower() for line in (REPOSITORY / "constraints.txt").read_text().splitlines()}
     explained = (REPOSITORY / "docs" / "dependencies.md").read_text().lower()
-    optional_backends = {"ai-edge-litert", "mlx"}  # not used by this version's code
-    assert names - optional_backends <= pinned
-    assert [name for name in names - optional_backends if name not in explained] == []
+    assert names <= pinned
+    assert [name for name in names if name not in explained] == []
 
 
 def test_the_versions_that_are_written_down_agree() -> None:

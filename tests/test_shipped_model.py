@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import inherentd
 from inherentd.daemon import engine_setup
-from inherentd.daemon.config import Config
+from inherentd.daemon.config import Backend, Config, ModelSection
 from inherentd.daemon.demo.clips import BUNDLED, load_clips
 from inherentd.pipeline.engine import Engine
 from inherentd.pipeline.events import Audio
@@ -75,8 +75,12 @@ def test_any_split_of_speech_gives_the_same_events(engine: Engine, sizes: list[i
     assert comparable(run(engine, stream, [*sizes, last])) == whole
 
 
-def test_events_on_the_demo_clips_are_as_recorded(engine: Engine) -> None:
-    """Write the file anew with `python -m tests.golden.record` after a change that is meant to change events."""
+@pytest.mark.parametrize("backend", engine_setup.SHIPPED_MODELS)
+def test_events_on_the_demo_clips_are_as_recorded(backend: Backend) -> None:
+    """By every backend the same. Write the file anew with `python -m tests.golden.record` after a change that is meant to change events."""
+    runtime = engine_setup.open_model(ModelSection(backend=backend))
+    assert runtime.processor.backend == backend
+    engine = Engine(engine_setup.engine_config(Config(), runtime.metadata), runtime)
     recorded = json.loads(GOLDEN.read_text())
     assert [clip["path"] for clip in recorded] == [Path(clip.path).name for clip in CLIPS]
     for index, clip in enumerate(recorded):

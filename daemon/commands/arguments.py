@@ -40,14 +40,27 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--backend", choices=get_args(Backend), help="what runs the model (default: auto, what fits the model file)"
     )
     parser.add_argument(
-        "--delegate", choices=get_args(Delegate), help="processor that the backend uses (default: auto)"
+        "--delegate", choices=get_args(Delegate), help="processor that the backend uses (default: auto, the CPU)"
+    )
+    parser.add_argument(
+        "--strict-delegate",
+        action="store_true",
+        default=None,
+        help="exit when the delegate is refused, rather than run on the CPU and say so",
+    )
+    parser.add_argument(
+        "--allow-unsupported",
+        action="store_true",
+        default=None,
+        help="run an artifact that `inherent parity` found to score otherwise than it should",
     )
 
 
 def configuration(arguments: argparse.Namespace) -> Config:
     """Return the configuration: file, environment, --set, and last the flags of their own."""
     config = config_layers.load(arguments.config, os.environ, arguments.assignments)
-    model = _given(path=arguments.model, backend=arguments.backend, delegate=arguments.delegate)
+    model = _given(path=arguments.model, backend=arguments.backend, delegate=arguments.delegate,
+                   strict_delegate=arguments.strict_delegate, allow_unsupported=arguments.allow_unsupported)  # fmt: skip
     audio = _given(source=getattr(arguments, "input", None), speed=getattr(arguments, "speed", None))
     return msgspec.structs.replace(
         config,
@@ -56,7 +69,7 @@ def configuration(arguments: argparse.Namespace) -> Config:
     )
 
 
-def _given(**flags: str | None) -> dict[str, str]:
+def _given(**flags: str | bool | None) -> dict[str, str | bool]:
     return {name: value for name, value in flags.items() if value is not None}
 
 

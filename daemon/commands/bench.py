@@ -48,10 +48,16 @@ def run(arguments: argparse.Namespace) -> int:
     block_samples = config.input.block_ms * SAMPLE_RATE_HZ // 1000
     signals = {"talk": np.resize(talk, samples), "silence": _silent_room(samples)}
     if not arguments.json:
+        print(runtime.processor)
         print(f"{'':<8}{'frontend':>10}{'model':>10}{'rest':>10}{'all':>10}   µs of CPU per 20 ms hop")
     for name, signal in signals.items():
         cost = measure(engine_config, runtime, signal, block_samples)
-        print(json.dumps(_record(name, cost)) if arguments.json else _readable(name, cost), flush=True)
+        print(
+            json.dumps(_record(name, cost) | {"processor": str(runtime.processor)})
+            if arguments.json
+            else _readable(name, cost),
+            flush=True,
+        )
     if not arguments.json:
         peak_mb = process_usage.peak_resident_bytes() / 1e6
         print(f"peak resident memory {peak_mb:.0f} MB, blocks of {config.input.block_ms} ms")

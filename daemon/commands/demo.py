@@ -70,6 +70,8 @@ def _passed_on(arguments: argparse.Namespace) -> list[str]:
     for flag in ("model", "backend", "delegate", "config"):
         value = getattr(arguments, flag)
         passed += [f"--{flag}", str(value)] if value is not None else []
+    for flag in ("strict_delegate", "allow_unsupported"):
+        passed += [f"--{flag.replace('_', '-')}"] if getattr(arguments, flag) else []
     for assignment in arguments.assignments:
         passed += ["--set", assignment]
     return passed

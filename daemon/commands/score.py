@@ -38,6 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Score each file."""
     config = configuration(arguments)
     runtime = engine_setup.open_model(config.model)
+    if runtime.processor.reason:
+        print(f"inherentd score: running by {runtime.processor}", file=sys.stderr)
     model = engine_setup.identity(runtime.metadata)
     engine_config = engine_setup.engine_config(config, runtime.metadata)
     exit_code = 0

@@ -31,6 +31,8 @@ class Show:
         """Show a message, or that time goes by."""
         if message is not None and message["topic"] == "health":
             self._clock.set(message)
+            if message["state"] == "starting":
+                self._print(f"the model runs by {message['processor']}")
             if message["frames"] and message["state"] == "running":
                 self._cpu.append(message["cpu"])
                 self._rss = max(self._rss, message["rss"])

@@ -3,107 +3,125 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from inherentd.pipeline.artifact import ArtifactMetadata, load_metadata
+from inherentd.pipeline.artifact import load_metadata
 from inherentd.pipeline.errors import PipelineError
 from inherentd.pipeline.frontend import FrontendSpec
+from inherentd.pipeline.runtimes.check import TAIL_FRAMES, CheckError, checked, peak_scores, step_seconds
+from inherentd.pipeline.runtimes.processor import DelegateError, Processor
+from inherentd.pipeline.runtimes.protocol import Array, Runtime, State
 
-Array = NDArray[np.float32]
-State = dict[str, Array]
+__all__ = [
+    "BACKENDS",
+    "TAIL_FRAMES",
+    "Array",
+    "CheckError",
+    "Processor",
+    "Runtime",
+    "State",
+    "backend_of",
+    "open_fastest",
+    "open_runtime",
+    "peak_scores",
+    "step_seconds",
+]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """How to get at a runtime."""
+
+    module: str
+    """with `open_model(path, metadata, delegate) -> Runtime`"""
+    suffix: str
+    """of its model files"""
+    install: str
+    delegates: tuple[str, ...]
+    """accelerators that it knows by name, whether or not they are here"""
+
 
 BACKENDS = {
-    "onnx": "inherentd.pipeline.runtimes.onnx",
-}
-COMING = {
-    "litert": "pip install 'inherentd[litert]'",
-    "mlx": "pip install 'inherentd[mlx]'",
-    "coreml": "macOS only",
-}
-GOLDEN_TOLERANCE = 1e-3
-TAIL_FRAMES = 24
-"""of silence after a clip that is scored by itself, so that its last sound counts too (the engine does the same at the end)"""
+    "onnx": Backend("inherentd.pipeline.runtimes.onnx", ".onnx", "pip install onnxruntime",
+                    ("gpu", "npu", "qualcomm", "intel", "openvino", "coreml")),
+    "litert": Backend("inherentd.pipeline.runtimes.litert", ".tflite", "pip install 'inherentd[litert]'",
+                      ("gpu", "npu", "tpu", "qualcomm", "mediatek", "google_tensor", "intel", "openvino")),
+    "mlx": Backend("inherentd.pipeline.runtimes.mlx", ".safetensors", "pip install 'inherentd[mlx]'", ("gpu",)),
+    "coreml": Backend("inherentd.pipeline.runtimes.coreml", ".mlpackage", "pip install 'inherentd[coreml]' (macOS)",
+                      ("gpu", "npu", "coreml")),
+}  # fmt: skip
 
 
-class Runtime(Protocol):
-    """A model that scores steps of frames; all memory is in the state that the caller keeps."""
-
-    metadata: ArtifactMetadata
-    step_frames: int
-    """frames that one step consumes"""
-
-    def initial_state(self) -> State:
-        """Return the state before the first frame."""
-        ...
-
-    def step(self, mel: Array, state: State) -> tuple[Array, State]:
-        """Return the scores [heads] in [0, 1] and the next state, for mel float32 [1, step_frames, mel_bins]."""
-        ...
-
-
-def open_runtime(model: Path, backend: str = "auto", delegate: str = "auto") -> Runtime:
+def open_runtime(model: Path, backend: str = "auto", delegate: str = "auto", *, strict_delegate: bool = False,
+                 allow_unsupported: bool = False) -> Runtime:  # fmt: skip
     """Return a runtime for a model file, checked against the golden of its metadata.
 
-    Raises PipelineError when the backend or delegate is not there (with what to install), when the artifact does not
-    fit, or when the golden mel scores differently from what the metadata says by more than `GOLDEN_TOLERANCE`.
+    backend: "auto" is what the file's suffix says. delegate: one accelerator, "auto" and "cpu" are the CPU. Where it is
+    refused, or scores the golden otherwise, the model runs on the CPU and `processor` says why; with
+    `strict_delegate` that is a PipelineError. So are a backend that is not there (with what to install), an artifact
+    that does not fit, and one that `inherent parity` found unsupported or that scores its golden otherwise (unless these
+    are allowed).
     """
-    chosen = "onnx" if backend == "auto" else backend  # the only one of this version
-    if chosen in COMING:
-        raise PipelineError(
-            f"backend {chosen!r} is not part of this version yet (it will need: {COMING[chosen]}); use --backend onnx"
-        )
+    chosen = backend_of(model) if backend == "auto" else backend
     if chosen not in BACKENDS:
-        raise PipelineError(f"backend {chosen!r} is unknown; known: auto, {', '.join([*BACKENDS, *COMING])}")
-    if delegate not in ("auto", "cpu"):
-        raise PipelineError(
-            f"delegate {delegate!r} is not part of this version yet: backend {chosen!r} runs on the CPU; "
-            "use --delegate cpu or auto"
-        )
+        raise PipelineError(f"backend {chosen!r} is unknown; known: auto, {', '.join(BACKENDS)}")
     metadata = load_metadata(model, FrontendSpec())
-    try:
-        module = importlib.import_module(BACKENDS[chosen])
-    except ImportError as error:
-        raise PipelineError(f"backend {chosen!r} cannot be loaded ({error}): pip install onnxruntime") from error
-    runtime: Runtime = module.open_model(model, metadata)
-    _check_outputs(model, runtime)
-    _check_golden(model, runtime)
-    return runtime
-
-
-def peak_scores(runtime: Runtime, mel: Array) -> Array:
-    """Return each head's highest score over mel [frames, mel_bins] from the initial state, whole steps only."""
-    state = runtime.initial_state()
-    peaks = np.zeros(len(runtime.metadata.head_order), np.float32)
-    for start in range(0, len(mel) - runtime.step_frames + 1, runtime.step_frames):
-        scores, state = runtime.step(mel[None, start : start + runtime.step_frames], state)
-        peaks = np.maximum(peaks, scores)
-    return peaks
-
-
-def _check_outputs(model: Path, runtime: Runtime) -> None:
-    """Run one step, so that a model that does not fit is refused here and not in the middle of a stream."""
-    bins = (runtime.metadata.frontend or FrontendSpec()).mel_bins
-    heads = len(runtime.metadata.head_order)
-    try:
-        scores, _ = runtime.step(np.zeros((1, runtime.step_frames, bins), np.float32), runtime.initial_state())
-    except Exception as error:  # each runtime has exceptions of its own for a tensor that does not fit
-        reason = str(error).splitlines()[0]
-        raise PipelineError(f"model {model}: cannot score [1, {runtime.step_frames}, {bins}] ({reason})") from error
-    if scores.shape != (heads,) or not ((scores >= 0) & (scores <= 1)).all():
-        raise PipelineError(f"model {model}: scored {scores.tolist()}, expected {heads} numbers in [0, 1]")
-
-
-def _check_golden(model: Path, runtime: Runtime) -> None:
-    golden = runtime.metadata.golden
-    if golden is None:
-        return
-    difference = float(np.abs(peak_scores(runtime, golden.mel) - golden.scores).max())
-    if not difference <= GOLDEN_TOLERANCE:
+    if metadata.form == "frontend":
+        raise PipelineError(f"model {model}: is a frontend, which has no scores; give a model of another form")
+    if metadata.backend != chosen:
         raise PipelineError(
-            f"model {model}: scores its golden mel {difference:.2g} off, expected at most {GOLDEN_TOLERANCE}; "
-            "this runtime does not compute what was trained: use another version of it, or export the model again"
+            f"model {model}: is for backend {metadata.backend!r}, got {chosen!r}; give a {BACKENDS[chosen].suffix} file, or "
+            f"--backend {metadata.backend}"
         )
+    if metadata.unsupported and not allow_unsupported:
+        raise PipelineError(
+            f"model {model}: does not score as it was trained ({metadata.unsupported}); use another artifact, or "
+            "--allow-unsupported to run it all the same"
+        )
+    try:
+        module = importlib.import_module(BACKENDS[chosen].module)
+    except ImportError as error:
+        raise PipelineError(f"backend {chosen!r} cannot be loaded ({error}): {BACKENDS[chosen].install}") from error
+    golden = not allow_unsupported
+    processor = Processor(chosen, delegate, delegate)
+    if delegate not in ("auto", "cpu"):
+        try:
+            return checked(model, module.open_model(model, metadata, delegate), processor, golden=golden)
+        except (DelegateError, CheckError) as error:
+            if strict_delegate:
+                raise PipelineError(f"delegate {delegate!r} of backend {chosen!r}: {error}") from error
+            processor = replace(processor, reason=str(error))
+    cpu = module.open_model(model, metadata, "cpu")
+    return checked(model, cpu, replace(processor, running="cpu"), golden=golden)
+
+
+def open_fastest(models: Iterable[Path], *, allow_unsupported: bool = False,
+                 seconds: Callable[[Runtime], float] = step_seconds) -> Runtime:  # fmt: skip
+    """Return the runtime, of those whose backend is installed, that takes the least time for some steps. An installed one that
+    does not compute what was trained is left out, and the `processor` of the other says so. PipelineError when none
+    can be opened."""
+    opened: list[tuple[float, Runtime]] = []
+    wrong: list[str] = []
+    errors: list[str] = []
+    for model in models:
+        try:
+            candidate = open_runtime(model, allow_unsupported=allow_unsupported)
+        except PipelineError as error:
+            (wrong if isinstance(error, CheckError) else errors).append(str(error))
+            continue
+        opened.append((seconds(candidate), candidate))
+    if not opened:
+        raise PipelineError("; ".join([*wrong, *errors]) or "no model was given")
+    _, fastest = min(opened, key=lambda pair: pair[0])
+    fastest.processor = replace(fastest.processor, reason="; ".join(wrong))
+    return fastest
+
+
+def backend_of(model: Path) -> str:
+    """Return the backend that a model file is for, by its suffix."""
+    known = {backend.suffix: name for name, backend in BACKENDS.items()}
+    if model.suffix not in known:
+        raise PipelineError(f"model {model}: suffix {model.suffix!r}, expected one of {', '.join(known)}")
+    return known[model.suffix]

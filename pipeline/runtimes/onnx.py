@@ -1,4 +1,4 @@
-"""ONNX Runtime: the streaming form step by step, and windowed artifacts through a sliding window."""
+"""ONNX Runtime: the streaming and audio forms step by step, and windowed artifacts through a sliding window."""
 
 from __future__ import annotations
 
@@ -9,24 +9,68 @@ import numpy as np
 import onnxruntime as _onnxruntime  # pyright: ignore[reportMissingTypeStubs] - it ships none
 
 from inherentd.pipeline.artifact import ArtifactMetadata
-from inherentd.pipeline.errors import PipelineError
-from inherentd.pipeline.runtimes import Array, Runtime, State
+from inherentd.pipeline.errors import PipelineError, first_line
+from inherentd.pipeline.runtimes.processor import DelegateError
+from inherentd.pipeline.runtimes.protocol import Array, Runtime
+from inherentd.pipeline.runtimes.streaming import Streaming
 from inherentd.pipeline.runtimes.window import SlidingWindow
 
 onnxruntime: Any = _onnxruntime
 
+PROVIDERS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
+    "gpu": (("CUDAExecutionProvider", {}), ("CoreMLExecutionProvider", {"MLComputeUnits": "CPUAndGPU"}), ("DmlExecutionProvider", {})),
+    "npu": (("QNNExecutionProvider", {"backend_type": "htp"}), ("CoreMLExecutionProvider", {"MLComputeUnits": "CPUAndNeuralEngine"}),
+            ("OpenVINOExecutionProvider", {"device_type": "NPU"})),
+    "qualcomm": (("QNNExecutionProvider", {"backend_type": "htp"}),),
+    "intel": (("OpenVINOExecutionProvider", {"device_type": "NPU"}),),
+    "openvino": (("OpenVINOExecutionProvider", {"device_type": "CPU"}),),
+    "coreml": (("CoreMLExecutionProvider", {}),),
+}  # fmt: skip
+"""delegate -> the execution providers that mean it, the first one that this build has is taken"""
+DELEGATES = tuple(PROVIDERS)
 
-def open_model(model: Path, metadata: ArtifactMetadata) -> Runtime:
-    """Return a runtime for an ONNX file. PipelineError when ONNX Runtime refuses it or its tensors do not fit."""
+
+def open_model(model: Path, metadata: ArtifactMetadata, delegate: str = "cpu") -> Runtime:
+    """Return a runtime for an ONNX file. PipelineError when ONNX Runtime refuses it or its tensors do not fit,
+    DelegateError when the delegate is not there."""
     try:
         session = onnxruntime.InferenceSession(str(model), _options(), providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime raises its own types, one for each way in which a file can be wrong
-        raise PipelineError(f"model {model}: ONNX Runtime cannot load it ({str(error).splitlines()[0]})") from error
-    if metadata.form == "streaming":
-        return OnnxStreaming(model, session, metadata)
+        raise PipelineError(f"model {model}: ONNX Runtime cannot load it ({first_line(error)})") from error
+    if delegate not in ("auto", "cpu"):
+        session = _accelerated(model, delegate)
+    present = {value.name for value in (*session.get_inputs(), *session.get_outputs())}
+    missing = [tensor.name for tensor in metadata.runtime_tensor_contract.values() if tensor.name not in present]
+    if missing:
+        raise PipelineError(f"model {model}: tensors {missing} are missing; export the model with its metadata again")
     if metadata.form == "windowed":
         return _windowed(model, session, metadata)
-    raise PipelineError(f"model {model}: form {metadata.form!r} cannot be run here; expected streaming or windowed")
+    outputs = [value.name for value in session.get_outputs()]
+    return Streaming(model, lambda given: dict(zip(outputs, session.run(outputs, given), strict=True)), metadata)
+
+
+def _accelerated(model: Path, delegate: str) -> Any:
+    """Return a session of which every operation is on the delegate's provider. By itself ONNX Runtime gives what a
+    provider does not take to the CPU, and the whole model when it fails, and goes on naming the provider."""
+    wanted = PROVIDERS.get(delegate, ())
+    if not wanted:
+        raise DelegateError(f"ONNX Runtime has no delegate {delegate!r}; it knows {', '.join(DELEGATES)}")
+    here = onnxruntime.get_available_providers()
+    chosen = [(name, options) for name, options in wanted if name in here]
+    if not chosen:
+        raise DelegateError(
+            f"this onnxruntime has no {' or '.join(name for name, _ in wanted)}, it has {', '.join(here)}"
+        )
+    name, options = chosen[0]
+    alone = _options()
+    alone.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    try:
+        session = onnxruntime.InferenceSession(str(model), alone, providers=[(name, options)], enable_fallback=0)
+    except Exception as error:  # as above
+        raise DelegateError(f"{name}: {first_line(error)}") from error
+    if name not in session.get_providers():
+        raise DelegateError(f"{name} was dropped by ONNX Runtime, which then has {session.get_providers()}")
+    return session
 
 
 def _options() -> Any:
@@ -39,41 +83,6 @@ def _options() -> Any:
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3
     return options
-
-
-class OnnxStreaming:
-    """One step at a time; the tensors are found by the names of the metadata's contract."""
-
-    def __init__(self, model: Path, session: Any, metadata: ArtifactMetadata) -> None:
-        self.metadata = metadata
-        contract = metadata.runtime_tensor_contract
-        wanted = ["mel_chunk", "intent_output"]
-        wanted += [f"{kind}.{state.name}" for state in metadata.states for kind in ("state", "next_state")]
-        missing = [logical for logical in wanted if logical not in contract]
-        present = {value.name for value in (*session.get_inputs(), *session.get_outputs())}
-        missing += [tensor.name for tensor in contract.values() if tensor.name not in present]
-        if missing:
-            raise PipelineError(
-                f"model {model}: tensors {missing} are missing; export the model with its metadata again"
-            )
-        self.step_frames = contract["mel_chunk"].shape[1]
-        self._run = session.run
-        self._mel = contract["mel_chunk"].name
-        self._inputs = [contract[f"state.{state.name}"].name for state in metadata.states]
-        following = [contract[f"next_state.{state.name}"].name for state in metadata.states]
-        self._outputs = [contract["intent_output"].name, *following]
-
-    def initial_state(self) -> State:
-        """Return the state before the first frame, by the model's own tensor names."""
-        return {
-            name: np.full(state.shape, state.initial_value, np.float32)
-            for name, state in zip(self._inputs, self.metadata.states, strict=True)
-        }
-
-    def step(self, mel: Array, state: State) -> tuple[Array, State]:
-        """Return the scores [heads] and the next state."""
-        scores, *following = self._run(self._outputs, {self._mel: mel, **state})
-        return scores[0], dict(zip(self._inputs, following, strict=True))
 
 
 def _windowed(model: Path, session: Any, metadata: ArtifactMetadata) -> SlidingWindow:

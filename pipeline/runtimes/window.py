@@ -7,7 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from inherentd.pipeline.artifact import ArtifactMetadata
-from inherentd.pipeline.runtimes import Array, State
+from inherentd.pipeline.frontend import FrontendSpec
+from inherentd.pipeline.runtimes.processor import Processor
+from inherentd.pipeline.runtimes.protocol import Array, State
 
 WINDOW_FRAMES = 50  # 1 s
 HOP_FRAMES = 10  # 200 ms
@@ -16,30 +18,32 @@ HOP_FRAMES = 10  # 200 ms
 class SlidingWindow:
     """A function mel [1, T, bins] -> scores [heads], run every `step_frames` over the last `WINDOW_FRAMES`.
 
-    The window grows from the start of the stream until it is full. Where the artifact's T is fixed, a shorter window is
-    padded with zeros at its end, as the windowed contract has it.
+    A stream begins with a window of silence, so that every window is as long as the next, whatever lengths the artifact
+    takes. Where its T is fixed and longer, the window is padded with zeros at its end, as the windowed contract has it.
     """
 
     def __init__(
         self, metadata: ArtifactMetadata, score: Callable[[Array], Array], *, static_frames: int | None
     ) -> None:
         self.metadata = metadata
+        self.processor = Processor(metadata.backend, "cpu", "cpu")
         self.step_frames = HOP_FRAMES
-        self._score = score
-        self._static_frames = static_frames
-        self._window_frames = min(WINDOW_FRAMES, static_frames or WINDOW_FRAMES)
+        self.score = score
+        self.static_frames = static_frames
+        spec = metadata.frontend or FrontendSpec()
+        frames = min(WINDOW_FRAMES, static_frames or WINDOW_FRAMES)
+        self._silence = np.full((1, frames, spec.mel_bins), np.log(spec.log_floor), np.float32)
 
     def initial_state(self) -> State:
-        """Return the state before the first frame: an empty window."""
-        return {"window": np.zeros((1, 0, 0), np.float32)}
+        """Return the state before the first frame: a window of silence."""
+        return {"window": self._silence}
 
-    def step(self, mel: Array, state: State) -> tuple[Array, State]:
-        """Return the scores [heads] of the window that ends with `mel` [1, step_frames, bins], and the next state."""
-        held = state["window"]
-        window = mel if held.size == 0 else np.concatenate([held, mel], axis=1)
-        window = window[:, -self._window_frames :]
-        given = window
-        if self._static_frames is not None and window.shape[1] < self._static_frames:
-            given = np.zeros((1, self._static_frames, mel.shape[2]), np.float32)
-            given[:, : window.shape[1]] = window
-        return self._score(given), {"window": window}
+    def step(self, given: Array, state: State) -> tuple[Array, State]:
+        """Return the scores [heads] of the window that ends with `given` [1, step_frames, bins], and the next state."""
+        window = np.concatenate([state["window"], given], axis=1)[:, -self._silence.shape[1] :]
+        return self.score(self.padded(window)), {"window": window}
+
+    def padded(self, mel: Array) -> Array:
+        """Return mel [1, frames, bins] as the artifact takes it: with zeros up to its T, where that is fixed."""
+        missing = (self.static_frames or 0) - mel.shape[1]
+        return np.pad(mel, ((0, 0), (0, missing), (0, 0))) if missing > 0 else mel

@@ -69,9 +69,9 @@ def test_it_fails_and_says_why(capsys: pytest.CaptureFixture[str], arguments: li
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--backend", "litert"], "inherentd[litert]"),
-        (["--backend", "mlx"], "inherentd[mlx]"),
-        (["--delegate", "tpu"], "'tpu' is not part of this version yet"),
+        (["--backend", "litert"], "is for backend 'onnx', got 'litert'; give a .tflite file, or --backend onnx"),
+        (["--backend", "mlx"], "give a .safetensors file, or --backend onnx"),
+        (["--delegate", "tpu", "--strict-delegate"], "ONNX Runtime has no delegate 'tpu'"),
         (["--set", "gate.thresholds.has_foto_query=0.5"], "did you mean 'has_photo_query'?"),
         (["--set", "gate.close_threshold=0.9"], "gate.close_threshold: got 0.9, expected at most"),
         (["--set", "publish.endpoint=nonsense"], "cannot bind nonsense"),

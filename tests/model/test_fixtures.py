@@ -12,8 +12,8 @@ import pytest
 import soundfile
 import torch
 
-from inherentd.export.metadata import write_metadata
-from inherentd.export.onnx import export_streaming
+from inherentd.export import command
+from inherentd.export.artifacts import Job
 from inherentd.inherent_model import checkpoint, cli, label_checks, label_reading
 from inherentd.inherent_model.architecture import InherentModel, ModelConfig
 from inherentd.inherent_model.heads import SHIPPED_HEADS
@@ -61,8 +61,7 @@ def test_checkpoint_and_artifact_report_the_same_scores(index: Path, tmp_path: P
     model = InherentModel(ModelConfig(heads=HEADS, channels=8, dilations=(1, 2))).eval()
     checkpoint.save(tmp_path / "model.safetensors", model, FrontendSpec(), {})
     loaded = checkpoint.load(tmp_path / "model.safetensors")
-    export_streaming(loaded.model, tmp_path / "model.onnx")
-    write_metadata(tmp_path / "model.onnx", loaded, Calibration((0.5,) * 3, {}), form="streaming", version="0.0.1")
+    list(command.export(Job(loaded, Calibration((0.5,) * 3, {}), tmp_path, "model", "0.0.1"), "onnx"))
     reports = []
     for option, name in (("--checkpoint", "model.safetensors"), ("--model", "model.onnx")):
         assert fixtures(index, tmp_path / name[6:], "--engine", "flite", option, tmp_path / name) == 0

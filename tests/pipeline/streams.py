@@ -9,6 +9,7 @@ from inherentd.pipeline.engine import Engine, EngineConfig
 from inherentd.pipeline.events import Audio, Event
 from inherentd.pipeline.frontend import FrontendSpec
 from inherentd.pipeline.gate import GateConfig
+from inherentd.pipeline.runtimes import Processor
 from tests.tiny_model import HEADS
 
 GATE = GateConfig(
@@ -27,7 +28,7 @@ CONFIG = EngineConfig(GATE)
 METADATA = ArtifactMetadata(
     version="0.0.1", training_hash="", backend="onnx", form="streaming", frontend=FrontendSpec(), head_order=HEADS,
     default_thresholds={}, threshold_calibration={}, runtime_tensor_contract={}, states=(), golden=None,
-    quantization="float32", sha256=None,
+    quantization="float32", unsupported="", sha256=None,
 )  # fmt: skip
 
 
@@ -36,6 +37,7 @@ class ScriptedRuntime:
 
     metadata = METADATA
     step_frames = 2
+    processor = Processor("onnx", "cpu", "cpu")
 
     def __init__(self, script: np.ndarray) -> None:
         self.script = script

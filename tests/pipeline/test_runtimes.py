@@ -24,7 +24,7 @@ def test_the_streaming_form_equals_numpy(tmp_path: Path) -> None:
     assert np.allclose(peaks, tiny_model.golden_scores(mel), atol=1e-6)
 
 
-@pytest.mark.parametrize("frames", [None, 100])
+@pytest.mark.parametrize("frames", [None, 50, 100])
 def test_windowed_artifacts_slide_over_the_last_second(tmp_path: Path, frames: int | None) -> None:
     runtime = open_runtime(tiny_model.build(tmp_path, form="windowed", frames=frames))
     loud, quiet = np.full((1, 10, 128), -2.0, np.float32), np.full((1, 10, 128), -13.0, np.float32)
@@ -32,7 +32,7 @@ def test_windowed_artifacts_slide_over_the_last_second(tmp_path: Path, frames: i
     for mel in [quiet, loud, *[quiet] * 6]:
         scores, state = runtime.step(mel, state)
         heard.append(bool(scores[0] > 0.9))
-    if frames is None:
+    if frames != 100:
         assert heard == [False, True, True, True, True, True, False, False]
     else:
         # Zero padding is loud in log-mel: this toy takes it for sound, a trained model must not.
@@ -94,7 +94,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
         ({"form": "psychic"}, "form 'psychic'"),
         ({"version": None}, "version"),
         ({"runtime_tensor_contract": {}}, "mel_chunk"),
-        ({"form": "audio"}, "audio"),
+        ({"form": "audio"}, "samples_chunk"),
     ],
 )
 def test_malformed_metadata_is_refused(tmp_path: Path, change: dict, message: str) -> None:
@@ -116,9 +116,8 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("backend", "delegate", "message"),
     [
-        ("litert", "auto", "not part of this version"),
+        ("litert", "auto", "is for backend 'onnx'"),
         ("tensorflow", "auto", "unknown"),
-        ("onnx", "npu", "delegate 'npu'"),
     ],
 )
 def test_backends_and_delegates_that_are_not_there_say_so(
