@@ -30,7 +30,10 @@ def run(config: Config, wait_for_subscriber_seconds: float = 0) -> None:
     metadata, processor = runtime.metadata, runtime.processor
     if processor.reason:
         log.warning(
-            "running on another processor", asked=processor.asked, running=processor.running, reason=processor.reason
+            "running on another processor" if processor.asked not in ("auto", processor.running) else "running, but",
+            asked=processor.asked,
+            running=processor.running,
+            reason=processor.reason,
         )
     engine = Engine(engine_setup.engine_config(config, metadata), runtime)
     with StopSignals() as stop, Publisher(_publisher_config(config)) as publisher:

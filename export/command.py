@@ -26,7 +26,7 @@ from inherentd.inherent_model.recipe import load_recipe, utterances
 from inherentd.pipeline.artifact import GOLDEN_TOLERANCE, metadata_path
 from inherentd.pipeline.errors import PipelineError
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
-from inherentd.pipeline.runtimes import Runtime, open_runtime, peak_scores
+from inherentd.pipeline.runtimes import Runtime, golden_difference, open_runtime
 from inherentd.pipeline.runtimes.window import SlidingWindow
 
 EXPORTERS = {
@@ -141,9 +141,7 @@ def finish(artifact: Artifact, job: Job) -> None:
     print(f"{artifact.path.name}: {size_bytes(artifact.path) / 1e6:.2f} MB, differs from torch by {difference:.1e}",
           file=sys.stderr)  # fmt: skip
     if limit is None:
-        golden = runtime.metadata.golden
-        assert golden is not None
-        off = float(np.abs(peak_scores(runtime, golden.given) - golden.scores).max())
+        off = golden_difference(runtime)
         write_metadata(artifact, job, min(MOST_GOLDEN_TOLERANCE, max(GOLDEN_TOLERANCE, QUANTIZED_GOLDEN_MARGIN * off)))
     elif not difference <= limit:
         raise ExportError(

@@ -16,7 +16,6 @@ from inherentd.inherent_model.checkpoint import Checkpoint, step_scores
 from inherentd.inherent_model.heads import threshold_key
 from inherentd.pipeline.artifact import digest, metadata_path
 from inherentd.pipeline.frontend import log_mel
-from inherentd.pipeline.runtimes.window import HOP_FRAMES, WINDOW_FRAMES
 
 GOLDEN_STEPS = 10  # 40 frames: whole steps of the streaming form and of a sliding window alike
 
@@ -40,8 +39,8 @@ def golden_samples(checkpoint: Checkpoint) -> np.ndarray:
 
 
 def golden(checkpoint: Checkpoint, artifact: Artifact) -> dict[str, object]:
-    """Return what an artifact is tried with, and torch's scores; those of a windowed one come from the windows that a
-    stream has from its start on, padded as the artifact needs it."""
+    """Return what an artifact is tried with, and torch's scores; of a windowed one those of the mel at once, padded as
+    the artifact needs it."""
     if artifact.form == "audio":
         samples = golden_samples(checkpoint)
         mel = torch.from_numpy(log_mel(checkpoint.frontend, samples.astype(np.float32) / np.float32(32768)))[None]
@@ -51,11 +50,8 @@ def golden(checkpoint: Checkpoint, artifact: Artifact) -> dict[str, object]:
         given = {"mel": [[round(value, 2) for value in frame] for frame in mel[0].tolist()]}
     if artifact.form == "windowed":
         form, frames = WindowedForm(checkpoint.model), artifact.tensors["mel_spectrogram"].shape[1]
-        silence = torch.full((1, WINDOW_FRAMES, mel.shape[2]), float(np.log(checkpoint.frontend.log_floor)))
-        stream = torch.cat([silence, mel], 1)
-        windows = [stream[:, end : end + WINDOW_FRAMES] for end in range(HOP_FRAMES, mel.shape[1] + 1, HOP_FRAMES)]
-        padded = [functional.pad(window, (0, 0, 0, max(0, frames - WINDOW_FRAMES))) for window in windows]
-        scores = torch.cat([form(window) for window in padded]).amax(0).detach()
+        padded = functional.pad(mel, (0, 0, 0, max(0, frames - mel.shape[1])))
+        scores = form(padded)[0].detach()
     else:
         scores = step_scores(checkpoint.model, mel)[0].amax(0)
     return given | {"scores": [round(float(score), 7) for score in scores]}

@@ -51,7 +51,7 @@ def test_audio_chunks_overlap_as_told() -> None:
         form.span_samples, form.step_samples, form.span_samples - form.step_samples
     ]  # fmt: skip
     assert f"[1, {form.span_samples}]" in PAGE
-    assert f"gives {form.step_samples} new samples a step" in PAGE
+    assert f"until there are {form.step_samples} new ones" in PAGE
 
 
 def test_the_frontend_is_described_with_its_numbers() -> None:

@@ -37,7 +37,9 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         help="model file with its .metadata.json beside it (default: the one that comes along)",
     )
     parser.add_argument(
-        "--backend", choices=get_args(Backend), help="what runs the model (default: auto, what fits the model file)"
+        "--backend",
+        choices=get_args(Backend),
+        help="what runs the model (default: auto, the fastest that is installed; with --model, what fits the file)",
     )
     parser.add_argument(
         "--delegate", choices=get_args(Delegate), help="processor that the backend uses (default: auto, the CPU)"
@@ -52,7 +54,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--allow-unsupported",
         action="store_true",
         default=None,
-        help="run an artifact that `inherent parity` found to score otherwise than it should",
+        help="run an artifact that scores otherwise than it should, as `inherent parity` or its golden says, and tell so",
     )
 
 

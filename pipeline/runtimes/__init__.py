@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,14 @@ from pathlib import Path
 from inherentd.pipeline.artifact import load_metadata
 from inherentd.pipeline.errors import PipelineError
 from inherentd.pipeline.frontend import FrontendSpec
-from inherentd.pipeline.runtimes.check import TAIL_FRAMES, CheckError, checked, peak_scores, step_seconds
+from inherentd.pipeline.runtimes.check import (
+    TAIL_FRAMES,
+    CheckError,
+    checked,
+    golden_difference,
+    peak_scores,
+    step_seconds,
+)
 from inherentd.pipeline.runtimes.processor import DelegateError, Processor
 from inherentd.pipeline.runtimes.protocol import Array, Runtime, State
 
@@ -23,6 +31,7 @@ __all__ = [
     "Runtime",
     "State",
     "backend_of",
+    "golden_difference",
     "open_fastest",
     "open_runtime",
     "peak_scores",
@@ -48,7 +57,8 @@ BACKENDS = {
                     ("gpu", "npu", "qualcomm", "intel", "openvino", "coreml")),
     "litert": Backend("inherentd.pipeline.runtimes.litert", ".tflite", "pip install 'inherentd[litert]'",
                       ("gpu", "npu", "tpu", "qualcomm", "mediatek", "google_tensor", "intel", "openvino")),
-    "mlx": Backend("inherentd.pipeline.runtimes.mlx", ".safetensors", "pip install 'inherentd[mlx]'", ("gpu",)),
+    "mlx": Backend("inherentd.pipeline.runtimes.mlx", ".safetensors", "pip install 'inherentd[mlx]'",
+                   ("gpu",) if sys.platform == "darwin" else ()),
     "coreml": Backend("inherentd.pipeline.runtimes.coreml", ".mlpackage", "pip install 'inherentd[coreml]' (macOS)",
                       ("gpu", "npu", "coreml")),
 }  # fmt: skip
@@ -62,7 +72,7 @@ def open_runtime(model: Path, backend: str = "auto", delegate: str = "auto", *, 
     refused, or scores the golden otherwise, the model runs on the CPU and `processor` says why; with
     `strict_delegate` that is a PipelineError. So are a backend that is not there (with what to install), an artifact
     that does not fit, and one that `inherent parity` found unsupported or that scores its golden otherwise (unless these
-    are allowed).
+    are allowed, which `processor` tells; an accelerator must score the golden in any case).
     """
     chosen = backend_of(model) if backend == "auto" else backend
     if chosen not in BACKENDS:
@@ -84,17 +94,16 @@ def open_runtime(model: Path, backend: str = "auto", delegate: str = "auto", *, 
         module = importlib.import_module(BACKENDS[chosen].module)
     except ImportError as error:
         raise PipelineError(f"backend {chosen!r} cannot be loaded ({error}): {BACKENDS[chosen].install}") from error
-    golden = not allow_unsupported
-    processor = Processor(chosen, delegate, delegate)
+    processor = Processor(chosen, delegate, delegate, metadata.unsupported)
     if delegate not in ("auto", "cpu"):
         try:
-            return checked(model, module.open_model(model, metadata, delegate), processor, golden=golden)
+            return checked(model, module.open_model(model, metadata, delegate), processor)
         except (DelegateError, CheckError) as error:
             if strict_delegate:
                 raise PipelineError(f"delegate {delegate!r} of backend {chosen!r}: {error}") from error
-            processor = replace(processor, reason=str(error))
+            processor = replace(processor, reason="; ".join(filter(None, [processor.reason, str(error)])))
     cpu = module.open_model(model, metadata, "cpu")
-    return checked(model, cpu, replace(processor, running="cpu"), golden=golden)
+    return checked(model, cpu, replace(processor, running="cpu"), allow=allow_unsupported)
 
 
 def open_fastest(models: Iterable[Path], *, allow_unsupported: bool = False,

@@ -106,12 +106,8 @@ def _delegated(content: bytes, delegate: str, interpreter: Any) -> Run:
     signatures = interpreter.get_signature_list()
     if delegate != "tpu":
         return _compiled(content, delegate, signatures)
-    try:
-        _edge_tpu(content)
-    except DelegateError as error:
-        edge_tpu = str(error)
-    else:  # an Edge TPU takes only what its compiler made; the rest would run on the CPU, and nobody would say so
-        edge_tpu = "Edge TPU: the file was not made for it; give an int8 file to edgetpu_compiler, and its output here"
+    # An Edge TPU takes only what its compiler made; its library would leave the rest to the CPU, and not say so.
+    edge_tpu = "Edge TPU: the file was not made for it; give an int8 file to edgetpu_compiler, and its output here"
     try:
         return _compiled(content, "google_tensor", signatures)
     except DelegateError as error:
@@ -168,6 +164,9 @@ def _bound(compiled_model: Any, content: bytes, delegate: str, signatures: dict[
             for name, shape in shapes.items()
         }
 
+    # Once, while stderr is caught: the first run makes another environment, and tells so at length.
+    given = compiled.get_input_tensor_details(signature)
+    run({name: np.zeros(given[name]["shape"], np.float32) for name in inputs})
     return run
 
 
@@ -250,7 +249,8 @@ def _reason(said: str, error: Exception) -> str:
     told = re.search(r"^ERROR: (.*?)(?=^(?:INFO|WARNING|ERROR|[EWI]\d{4})|\Z)", said, re.MULTILINE | re.DOTALL)
     lines = [line for line in (told[1] if told else "").splitlines() if line.strip()]
     if not lines:
-        return first_line(error)
+        told_nothing = re.match(r"ERROR: \[", first_line(error))  # a line of LiteRT's source
+        return "LiteRT found no such accelerator, and does not say more" if told_nothing else first_line(error)
     line = re.sub(r"^\[[^]]*\] ", "", lines[-1])
     return re.sub(r"(?:/[^\s\":/]+)+/", "", line)[:LONGEST_REASON]
 
