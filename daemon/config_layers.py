@@ -7,7 +7,7 @@ import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import msgspec
 import yaml
@@ -130,4 +130,16 @@ def _explained(message: str, tree: Tree) -> str:
     value: Any = tree
     for key in keys:
         value = cast("Tree", value).get(key) if isinstance(value, dict) else value
+    choices = get_args(_type_of(keys))
+    if choices and text.startswith("Invalid enum value"):
+        text = f"expected one of {', '.join(map(str, choices))}"
     return f"{'.'.join(keys)}: {re.sub('^Expected', 'expected', text)}; the value is {value!r}"
+
+
+def _type_of(keys: list[str]) -> Any:
+    """Return the annotated type of a setting; None where the path leads to none."""
+    kind: Any = Config
+    for key in keys:
+        fields = msgspec.structs.fields(kind) if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else ()
+        kind = next((field.type for field in fields if field.name == key), None)
+    return kind

@@ -55,7 +55,8 @@ def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
         ("gate.thresholds.is_interesting=1.5", "gate.thresholds"),
         ("gate.close_threshold=nan", "gate.close_threshold: expected `float"),
         ("sleep.below_dbfs=.inf", "sleep.below_dbfs: expected"),
-        ("input.speed=fast", "input.speed"),
+        ("input.speed=fast", "input.speed: expected one of realtime, max; the value is 'fast'"),
+        ("model.delegate=edgetpu", "expected one of auto, cpu, gpu, npu, tpu"),
         ("publish.endpoint=", "publish.endpoint"),
     ],
 )
