@@ -26,24 +26,20 @@ from inherentd.pipeline.errors import PipelineError
 from inherentd.pipeline.runtimes import open_runtime
 from inherentd.pipeline.runtimes.window import SlidingWindow
 
-STEPS = {
-    "ONNX float32": ("inherent.onnx", "cpu"),
-    "ONNX int8": ("inherent-int8.onnx", "cpu"),
-    "LiteRT float32": ("inherent-litert.tflite", "cpu"),
-    "LiteRT dynamic int8": ("inherent-litert-dynamic-int8.tflite", "cpu"),
-    "LiteRT int8": ("inherent-litert-int8.tflite", "cpu"),
-    "LiteRT, OpenVINO": ("inherent-litert.tflite", "openvino"),
-    "MLX": ("inherent-mlx.safetensors", "cpu"),
+CANDIDATES = {
+    "ONNX float32": ("inherent.onnx", "inherent-windowed.onnx", "cpu"),
+    "ONNX int8": ("inherent-int8.onnx", "inherent-windowed-int8.onnx", "cpu"),
+    "LiteRT float32": ("inherent-litert.tflite", "inherent-litert-windowed-50.tflite", "cpu"),
+    "LiteRT dynamic int8": (
+        "inherent-litert-dynamic-int8.tflite",
+        "inherent-litert-windowed-50-dynamic-int8.tflite",
+        "cpu",
+    ),
+    "LiteRT int8": ("inherent-litert-int8.tflite", "inherent-litert-windowed-50-int8.tflite", "cpu"),
+    "LiteRT, OpenVINO": ("inherent-litert.tflite", "inherent-litert-windowed-50.tflite", "openvino"),
+    "MLX": ("inherent-mlx.safetensors", "inherent-mlx-windowed.safetensors", "cpu"),
 }
-WINDOWS = {
-    "ONNX float32": ("inherent-windowed.onnx", "cpu"),
-    "ONNX int8": ("inherent-windowed-int8.onnx", "cpu"),
-    "LiteRT float32": ("inherent-litert-windowed-50.tflite", "cpu"),
-    "LiteRT dynamic int8": ("inherent-litert-windowed-50-dynamic-int8.tflite", "cpu"),
-    "LiteRT int8": ("inherent-litert-windowed-50-int8.tflite", "cpu"),
-    "LiteRT, OpenVINO": ("inherent-litert-windowed-50.tflite", "openvino"),
-    "MLX": ("inherent-mlx-windowed.safetensors", "cpu"),
-}
+"""name -> the file of the streaming form, that of a window, and the delegate"""
 SECOND_FRAMES = 50
 Once = Callable[[], object]
 
@@ -58,7 +54,7 @@ def main() -> int:
     parser.add_argument("--litert-only", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    steps, windows = _opened(STEPS, arguments), _opened(WINDOWS, arguments)
+    steps, windows = _opened(0, arguments), _opened(1, arguments)
     if arguments.litert_only:
         print(json.dumps({"step": measure(steps, arguments.rounds), "window": measure(windows, arguments.rounds)}))
         return 0
@@ -90,14 +86,15 @@ def main() -> int:
     return 0
 
 
-def _opened(table: dict[str, tuple[str, str]], arguments: argparse.Namespace) -> dict[str, Once]:
+def _opened(form: int, arguments: argparse.Namespace) -> dict[str, Once]:
+    """Return what runs once, by name: a step (0) or a window (1) of each candidate that can be opened here."""
     found: dict[str, Once] = {}
-    for name, (file, delegate) in table.items():
+    for name, (*files, delegate) in CANDIDATES.items():
         if arguments.litert_only and (not name.startswith("LiteRT") or delegate != "cpu"):
             continue
         try:
             runtime = open_runtime(
-                arguments.folder / file, delegate=delegate, strict_delegate=True, allow_unsupported=True
+                arguments.folder / files[form], delegate=delegate, strict_delegate=True, allow_unsupported=True
             )
         except PipelineError as error:
             print(f"{name}: left out: {error}", file=sys.stderr)

@@ -29,7 +29,8 @@ RING_SECONDS = 30
 
 def open_model(section: ModelSection) -> Runtime:
     """Return the runtime with the configured model; of the models that come with inherentd, and no backend or accelerator
-    asked for, the one that is fastest here. An accelerator that is refused is told by its `processor`. Raises DaemonError or PipelineError when it cannot run."""
+    asked for, the one that is fastest here. An accelerator that is refused is told by its `processor`. Raises
+    DaemonError or PipelineError when it cannot run."""
     how = {"strict_delegate": section.strict_delegate, "allow_unsupported": section.allow_unsupported}
     if section.path is not None:
         path = Path(section.path).expanduser()
@@ -54,8 +55,7 @@ def open_model(section: ModelSection) -> Runtime:
     if reasons and section.strict_delegate:
         raise DaemonError("; ".join(reasons))
     runtime = open_fastest(SHIPPED_MODELS.values(), allow_unsupported=section.allow_unsupported)
-    reasons += [runtime.processor.reason] if runtime.processor.reason else []
-    runtime.processor = replace(runtime.processor, asked=section.delegate, reason="; ".join(reasons))
+    runtime.processor = replace(runtime.processor, asked=section.delegate).noting(*reasons)
     return runtime
 
 

@@ -6,7 +6,7 @@ import copy
 import functools
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +64,7 @@ class Job:
         spec, frames = self.loaded.frontend, self.loaded.model.config.step_frames
         samples = form == "audio"
         advance = frames * spec.hop_samples if samples else frames
-        span = advance - spec.hop_samples + spec.window_samples if samples else frames
+        span = spec.span_samples(frames) if samples else frames
         cut = (
             clip[None, start : start + span]
             for clip in (self.clips if samples else self.mels)
@@ -94,8 +94,8 @@ class Artifact:
     quantization: str
     tensors: dict[str, Tensor]
     """by logical name"""
-    notes: dict[str, str] = field(default_factory=dict)
-    """what a reader of the table should know, such as what could not be run here"""
+    not_run: str = ""
+    """why it could not be run where it was written; empty where it can"""
 
 
 def fold(model: InherentModel) -> InherentModel:

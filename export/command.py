@@ -129,9 +129,8 @@ def finish(artifact: Artifact, job: Job) -> None:
     """Write the metadata, and raise ExportError when the artifact does not score as torch does."""
     limit = tolerance(artifact.backend, artifact.quantization)
     write_metadata(artifact, job, GOLDEN_TOLERANCE if limit else MOST_GOLDEN_TOLERANCE)
-    if artifact.form == "frontend" or artifact.notes:
-        told = "; ".join(artifact.notes.values()) or "the frontend by itself"
-        print(f"{artifact.path.name}: {told}", file=sys.stderr)
+    if artifact.form == "frontend" or artifact.not_run:
+        print(f"{artifact.path.name}: {artifact.not_run or 'the frontend by itself'}", file=sys.stderr)
         return
     try:
         runtime = open_runtime(artifact.path)

@@ -21,6 +21,7 @@ from inherentd.inherent_model.architecture import InherentModel
 coremltools: Any = _coremltools
 PALETTE_BITS = 4
 MOST_FRAMES = 3000
+NOT_RUN = "" if sys.platform == "darwin" else f"not run: Core ML predicts on macOS only, this is {sys.platform}"
 
 
 class _Remembering(torch.nn.Module):
@@ -65,7 +66,7 @@ def write(job: Job) -> Iterator[Artifact]:
         for quantization, made in (("float16", package), (f"palettized-{PALETTE_BITS}bit", _palettized(package))):
             path = job.path(variant if quantization == "float16" else f"{variant}-{quantization}", ".mlpackage")
             made.save(str(path))
-            yield Artifact(path, "coreml", form, quantization, contract, notes=_notes())
+            yield Artifact(path, "coreml", form, quantization, contract, not_run=NOT_RUN)
 
 
 def _convert(
@@ -88,9 +89,3 @@ def _palettized(package: Any) -> Any:
     optimize = coremltools.optimize.coreml
     palette = optimize.OpPalettizerConfig(mode="kmeans", nbits=PALETTE_BITS)
     return optimize.palettize_weights(package, optimize.OptimizationConfig(global_config=palette))
-
-
-def _notes() -> dict[str, str]:
-    return (
-        {} if sys.platform == "darwin" else {"run": f"not run: Core ML predicts on macOS only, this is {sys.platform}"}
-    )

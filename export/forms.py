@@ -89,7 +89,7 @@ class AudioForm(nn.Module):
         self.streaming = StreamingForm(model)
         self.state_names = self.streaming.state_names
         self.step_samples = model.config.step_frames * spec.hop_samples
-        self.span_samples = self.step_samples - spec.hop_samples + spec.window_samples
+        self.span_samples = spec.span_samples(model.config.step_frames)
         self.eval()
 
     def forward(self, samples_chunk: Tensor, *states: Tensor) -> tuple[Tensor, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def write(job: Job) -> Iterator[Artifact]:
         litert_torch.signature(SIGNATURE, _Named(form, list(given), told), sample_kwargs=given).convert().export(
             str(path)
         )
-        yield _artifact(path, kind, "float32", states)
+        yield _artifact(path, kind, "float32")
         if kind == "frontend":
             continue
         for quantization in ("float16", "dynamic-int8", "int8"):
@@ -72,7 +73,7 @@ def write(job: Job) -> Iterator[Artifact]:
                 continue
             smaller = path.with_name(f"{path.stem}-{quantization}.tflite")
             _quantize(path, smaller, quantization, _calibration(job, path, kind, given))
-            yield _artifact(smaller, kind, quantization, states)
+            yield _artifact(smaller, kind, quantization)
 
 
 def _given(states: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -155,7 +156,7 @@ def _calibration(job: Job, path: Path, kind: str, given: dict[str, torch.Tensor]
         state = {name: found[f"next_{name}"] for name in state}
 
 
-def _artifact(path: Path, form: str, quantization: str, states: dict[str, torch.Tensor]) -> Artifact:
+def _artifact(path: Path, form: str, quantization: str) -> Artifact:
     """Return the artifact with the tensors of its signature, by logical name and by their names in the file."""
     interpreter = Interpreter(str(path), num_threads=1)
     tensors: dict[str, Tensor] = {}
@@ -167,11 +168,7 @@ def _artifact(path: Path, form: str, quantization: str, states: dict[str, torch.
     ):
         for index, name in enumerate(names):
             detail = details[name]
-            logical = name
-            for state in states:
-                logical = {f"state_{state}": f"state.{state}", f"next_state_{state}": f"next_state.{state}"}.get(
-                    name, logical
-                )
+            logical = re.sub(r"^((?:next_)?state)_", r"\1.", name)  # TFLite has no dots in names
             tensors[logical] = Tensor(
                 name, index, tuple(int(size) for size in detail["shape"]), np.dtype(detail["dtype"]).name
             )

@@ -28,12 +28,11 @@ def write(job: Job) -> Iterator[Artifact]:
     following = {f"next_{logical}": tensor for logical, tensor in states.items()}
     spec = job.loaded.frontend
     step = model.config.step_frames
-    span = (step - 1) * spec.hop_samples + spec.window_samples
     scores = {"intent_output": Tensor("intent_output", 0, (1, heads))}
     for form, variant, given in (
         ("streaming", "mlx", {"mel_chunk": Tensor("mel_chunk", 0, (1, step, model.config.mel_bins)), **states}),
         ("windowed", "mlx-windowed", {"mel_spectrogram": Tensor("mel_spectrogram", 0, (1, -1, model.config.mel_bins))}),
-        ("audio", "mlx-audio", {"samples_chunk": Tensor("samples_chunk", 0, (1, span)), **states}),
+        ("audio", "mlx-audio", {"samples_chunk": Tensor("samples_chunk", 0, (1, spec.span_samples(step))), **states}),
     ):
         path = job.path(variant, ".safetensors")
         header = {"shape": json.dumps(shape), "form": form, "frontend": json.dumps(dataclasses.asdict(spec))}

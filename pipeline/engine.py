@@ -60,7 +60,7 @@ class Engine:
         self.spec = runtime.metadata.frontend or FrontendSpec()
         self.heads = runtime.metadata.head_order
         self._step_samples = runtime.step_frames * self.spec.hop_samples
-        self._span_samples = (runtime.step_frames - 1) * self.spec.hop_samples + self.spec.window_samples
+        self._span_samples = self.spec.span_samples(runtime.step_frames)
         self.reset()
 
     def reset(self) -> None:

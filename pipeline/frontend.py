@@ -38,6 +38,10 @@ class FrontendSpec:
         """Return how many whole frames `samples` samples hold."""
         return max(0, (samples - self.window_samples) // self.hop_samples + 1)
 
+    def span_samples(self, frames: int) -> int:
+        """Return how many samples `frames` frames in a row cover, 1 or more of them."""
+        return (frames - 1) * self.hop_samples + self.window_samples
+
 
 @dataclass(frozen=True)
 class FrontendState:

@@ -42,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print what is there, and last what would run."""
     print(f"{platform.platform()}, Python {platform.python_version()}, {platform.machine()}")
-    print(", ".join(f"{name} {_version(name)}" for name in ("inherentd", *MODULES)))
+    packages = importlib.metadata.packages_distributions()
+    print(", ".join(f"{name} {_version(packages.get(name, []))}" for name in ("inherentd", *MODULES)))
     for backend, path in engine_setup.SHIPPED_MODELS.items():
         try:
             runtime = open_runtime(path, backend, "cpu")
@@ -60,8 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _version(module: str) -> str:
-    packages = importlib.metadata.packages_distributions().get(module, [])
+def _version(packages: list[str]) -> str:
     return (
         " and ".join(f"{importlib.metadata.version(name)} ({name})" for name in sorted(set(packages)))
         or "is not installed"

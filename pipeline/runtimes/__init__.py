@@ -101,7 +101,7 @@ def open_runtime(model: Path, backend: str = "auto", delegate: str = "auto", *, 
         except (DelegateError, CheckError) as error:
             if strict_delegate:
                 raise PipelineError(f"delegate {delegate!r} of backend {chosen!r}: {error}") from error
-            processor = replace(processor, reason="; ".join(filter(None, [processor.reason, str(error)])))
+            processor = processor.noting(str(error))
     cpu = module.open_model(model, metadata, "cpu")
     return checked(model, cpu, replace(processor, running="cpu"), allow=allow_unsupported)
 
@@ -124,7 +124,7 @@ def open_fastest(models: Iterable[Path], *, allow_unsupported: bool = False,
     if not opened:
         raise PipelineError("; ".join([*wrong, *errors]) or "no model was given")
     _, fastest = min(opened, key=lambda pair: pair[0])
-    fastest.processor = replace(fastest.processor, reason="; ".join(wrong))
+    fastest.processor = fastest.processor.noting(*wrong)
     return fastest
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +43,7 @@ def checked(model: Path, runtime: Runtime, processor: Processor, *, allow: bool 
         )
         if not allow:
             raise CheckError(wrong)
-        runtime.processor = replace(processor, reason="; ".join(filter(None, [processor.reason, wrong])))
+        runtime.processor = processor.noting(wrong)
     return runtime
 
 

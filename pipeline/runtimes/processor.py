@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inherentd.pipeline.errors import PipelineError
 
@@ -22,6 +22,10 @@ class Processor:
     """the delegate that runs"""
     reason: str = ""
     """why it is not the one that was asked for"""
+
+    def noting(self, *reasons: str) -> Processor:
+        """Return the same with further reasons; empty ones say nothing."""
+        return replace(self, reason="; ".join(filter(None, [self.reason, *reasons])))
 
     def __str__(self) -> str:
         """Return one line: "litert on cpu", or with what was asked for and why it is not that."""

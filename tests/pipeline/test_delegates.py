@@ -112,6 +112,7 @@ def test_one_that_computes_something_else_is_left_out_and_named(tmp_path: Path) 
     tiny_model.write_metadata(wrong, "streaming", golden={"mel": [[-6.0] * 128] * 4, "scores": [0.9, 0.9, 0.9]})
     assert "wrong.onnx: scores its golden" in open_fastest([wrong, good]).processor.reason
     assert open_runtime(wrong, allow_unsupported=True).processor.running == "cpu"
+    assert "wrong.onnx: scores its golden" in open_fastest([wrong], allow_unsupported=True).processor.reason
 
 
 def test_the_delegates_that_are_promised_are_those_of_the_code() -> None:
