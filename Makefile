@@ -9,12 +9,14 @@ BIN := $(VENV)/bin
 # pip builds the package from the sources, so whatever shapes the installation is listed here.
 INPUTS := pyproject.toml constraints.txt Makefile
 
-.PHONY: run test lint types unit system system-python system-test clean
+HOURS := 1
+
+.PHONY: run test lint types unit audit soak system system-python system-test clean
 
 run: $(VENV)/run.stamp  ## the demo: the real daemon over bundled clips, its events received by another process
 	$(BIN)/inherentd demo
 
-test: $(VENV)/test.stamp lint types unit  ## everything CI checks
+test: $(VENV)/test.stamp lint types audit unit  ## everything CI checks
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -26,6 +28,12 @@ types: $(VENV)/test.stamp
 
 unit: $(VENV)/test.stamp
 	$(BIN)/pytest
+
+audit: $(VENV)/test.stamp  ## known vulnerabilities in the pinned dependencies
+	$(BIN)/python scripts/audit.py constraints.txt
+
+soak: $(VENV)/test.stamp  ## listen for HOURS beside other work: make soak HOURS=24
+	$(BIN)/python -m benchmarks.soak --hours $(HOURS)
 
 $(VENV)/bin/pip: | system-python
 	@python="$(PYTHON)"; test -n "$$python" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed: apt-get install python3 python3-venv, or brew install python@3.12"; exit 1; }; \
@@ -46,7 +54,7 @@ system:
 	@sh scripts/system-packages.sh microphone
 
 system-test:
-	@sh scripts/system-packages.sh microphone pulseaudio synthesizer
+	@sh scripts/system-packages.sh microphone pulseaudio services synthesizer
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info src/*.egg-info .pytest_cache .hypothesis .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-audit build dist *.egg-info src/*.egg-info .pytest_cache .hypothesis .ruff_cache .import_linter_cache

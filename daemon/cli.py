@@ -23,10 +23,14 @@ COMMANDS = {
     "run": "listen and publish what is heard over ZeroMQ (what `inherentd` alone does)",
     "demo": "play bundled clips to a real daemon and show what a subscriber receives; start here",
     "listen": "subscribe to a running daemon and print what it publishes",
+    "control": "ask a running daemon: status, mute, thresholds, context, reload, stop",
     "score": "say what the model hears in audio files",
     "devices": "list the microphones",
-    "doctor": "say what is installed here, what runs the model, and what does not and why",
+    "doctor": "check everything that listening needs, and say what to do about what is wrong",
     "bench": "measure what the daemon costs on this machine",
+    "captures": "list, play, label and export recent utterances and near misses, where the daemon keeps them",
+    "service": "install the daemon as a service that starts by itself, remove it, say how it is",
+    "keys": "make keys, and say which clients may connect",
     "contracts": "write the JSON Schemas of all messages",
 }
 

@@ -30,6 +30,9 @@ class InputSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     block_ms: Annotated[int, Meta(ge=10, le=1000)] = (
         80  # audio taken at a time; longer is cheaper, and later by half of it
     )
+    channel: Annotated[int, Meta(ge=1, le=64)] | None = None  # of a microphone with several; null: all of them mixed
+    fallback: str | None = None  # another microphone (mic or mic:NAME) to listen to while the named one is away
+    wait_for_device: bool = False  # at the start: wait for a microphone that is not there; a service does
 
 
 class ModelSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,6 +79,37 @@ class PublishSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     audio_chunk_ms: Annotated[int, Meta(ge=20, le=5_000)] = 80
 
 
+class ControlSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where requests are taken: mute, thresholds, reload, stop and so on."""
+
+    endpoint: str | None = "auto"  # auto: ipc://RUNTIME_FOLDER/control.sock; null: nowhere
+    speaking_raises: Probability = 0.2  # the gate's threshold, while the context says that the assistant speaks
+    reply_lowers: Probability = 0.2  # the gate's threshold, while the context says that a reply is expected
+
+
+class SecuritySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may connect over tcp."""
+
+    curve: bool = False  # true: only clients with an authorised key (see inherentd keys)
+    keys: str | None = None  # folder of the keys; null: keys/ in the folder of the user's configuration
+    insecure: bool = False  # true: bind an address that other machines reach, without keys
+
+
+class MetricsSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """/metrics for Prometheus and /health, over HTTP."""
+
+    endpoint: str | None = None  # HOST:PORT, e.g. 127.0.0.1:5712; null: off
+
+
+class CapturesSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Recent utterances and near misses on disk, to listen to and to label. The only audio that is ever written."""
+
+    folder: str | None = None  # null: nothing is written
+    hours: Annotated[float, Meta(gt=0, le=10_000)] = 24
+    megabytes: Annotated[float, Meta(gt=0, le=1_000_000)] = 100
+    near_misses: Probability | None = 0.6  # from this share of the gate's threshold on; null: none
+
+
 class LogSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What goes to stderr."""
 
@@ -91,4 +125,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gate: GateSection = GateSection()
     sleep: SleepSection = SleepSection()
     publish: PublishSection = PublishSection()
+    control: ControlSection = ControlSection()
+    security: SecuritySection = SecuritySection()
+    metrics: MetricsSection = MetricsSection()
+    captures: CapturesSection = CapturesSection()
     log: LogSection = LogSection()

@@ -37,6 +37,21 @@ def load(path: Path | None, environment: Mapping[str, str], assignments: Sequenc
     return config
 
 
+def parsed_thresholds(assignments: Sequence[str]) -> dict[str, float | None]:
+    """Return thresholds from "key=0.7", or "key=null". Raises DaemonError for what is no number in [0, 1]."""
+    thresholds: dict[str, float | None] = {}
+    for assignment in assignments:
+        key, _, text = assignment.partition("=")
+        try:
+            value = None if text.lower() in {"null", "none"} else float(text)
+        except ValueError:
+            value = -1.0
+        if not key or (value is not None and not 0 <= value <= 1):
+            raise DaemonError(f"got {assignment!r}, expected KEY=VALUE with a value from 0 to 1, or null")
+        thresholds[key] = value
+    return thresholds
+
+
 def known_keys(struct: type[msgspec.Struct] = Config, prefix: str = "") -> list[str]:
     """Return every key that may be set, dotted, e.g. "gate.hangover_ms"."""
     keys: list[str] = []

@@ -10,6 +10,7 @@ from inherentd.daemon.config import Config, GateSection, ModelSection
 from inherentd.daemon.config_layers import nearest
 from inherentd.daemon.errors import DaemonError
 from inherentd.daemon.messages import ModelIdentity
+from inherentd.daemon.metrics.figures import RunningModel
 from inherentd.pipeline.artifact import ArtifactMetadata, threshold_key
 from inherentd.pipeline.engine import SLICE_SAMPLES, EngineConfig
 from inherentd.pipeline.errors import PipelineError
@@ -62,6 +63,12 @@ def open_model(section: ModelSection) -> Runtime:
 def identity(metadata: ArtifactMetadata) -> ModelIdentity:
     """Return what messages tell about the model."""
     return ModelIdentity(version=metadata.version, hash=metadata.training_hash)
+
+
+def running_model(runtime: Runtime) -> RunningModel:
+    """Return what the metrics tell about the model."""
+    metadata, processor = runtime.metadata, runtime.processor
+    return RunningModel(metadata.version, metadata.training_hash, processor.backend, str(processor))
 
 
 def engine_config(config: Config, metadata: ArtifactMetadata) -> EngineConfig:

@@ -1,33 +1,24 @@
-"""How the daemon is: told every second, and at each change of state."""
+"""When the daemon tells how it is: every second, and at each change of state; and what it costs."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from inherentd.daemon import process_usage
-from inherentd.daemon.messages import State
+from inherentd.daemon.condition import Condition
 
 INTERVAL_SECONDS = 1.0
-HOP_SAMPLES = 320
-
-
-@dataclass(frozen=True)
-class Condition:
-    """What is worth telling at once when it changes."""
-
-    state: State
-    reason: str = ""
 
 
 class Health:
-    """Decides when a health message is due, and makes its fields."""
+    """Decides when a health message is due, and measures what the process used since the last."""
 
     def __init__(self) -> None:
         """Start the clocks."""
         self._started = self._due = self._measured_at = time.monotonic()
         self._cpu_seconds = process_usage.cpu_seconds()
+        self._cpu = 0.0
         self._told: Condition | None = None
 
     def seconds_until_due(self) -> float:
@@ -42,21 +33,20 @@ class Health:
         """Return whether this was not told yet."""
         return condition != self._told
 
-    def fields(self, condition: Condition, at_sample: int, overflows: int, dropped: int) -> dict[str, Any]:
-        """Return the fields of the message that goes out now, and count the next second from here."""
-        now, cpu_seconds = time.monotonic(), process_usage.cpu_seconds()
+    def told(self, condition: Condition) -> None:
+        """Note that a message went out now; the next second counts from here."""
+        self._told, self._due = condition, time.monotonic() + INTERVAL_SECONDS
+
+    def usage(self) -> dict[str, Any]:
+        """Return cpu (cores used, over the last half second or more), rss (bytes) and uptime (seconds)."""
+        now = time.monotonic()
         elapsed = now - self._measured_at
-        cpu = (cpu_seconds - self._cpu_seconds) / elapsed if elapsed > 0 else 0.0
-        self._told, self._due = condition, now + INTERVAL_SECONDS
-        self._measured_at, self._cpu_seconds = now, cpu_seconds
+        if elapsed >= INTERVAL_SECONDS / 2:  # of a shorter time the figure would be noise
+            cpu_seconds = process_usage.cpu_seconds()
+            self._cpu = (cpu_seconds - self._cpu_seconds) / elapsed
+            self._measured_at, self._cpu_seconds = now, cpu_seconds
         return {
-            "at_sample": at_sample,
-            "state": condition.state,
-            "reason": condition.reason,
-            "frames": at_sample // HOP_SAMPLES,
-            "overflows": overflows,
-            "dropped": dropped,
-            "cpu": round(cpu, 4),
+            "cpu": round(self._cpu, 4),
             "rss": process_usage.resident_bytes(),
             "uptime": round(now - self._started, 3),
         }

@@ -16,7 +16,7 @@ VERSION = 1
 
 Probability = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
-State = Literal["starting", "running", "stalled", "stopping"]
+State = Literal["starting", "listening", "muted", "silent", "stalled", "stopping"]
 
 
 class Header(Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class GateClosedHeader(Header, frozen=True, kw_only=True):
 
     utterance: Count
     duration_ms: Annotated[float, Meta(ge=0, description="from the opening to the close, without the pre-roll")]
-    reason: Annotated[str, Meta(description="silence, hold, max_length, end_of_stream or muted")]
+    reason: Annotated[str, Meta(description="silence, hold, max_length, muted, reload or end_of_stream")]
     intents: Annotated[list[str], Meta(description="the heads that fired")]
     peaks: Annotated[dict[str, Probability], Meta(description="highest score of every head in the utterance")]
 
@@ -89,10 +89,15 @@ class HealthHeader(Header, frozen=True, kw_only=True):
     state: State
     reason: Annotated[str, Meta(description="why, in words; empty when all is well")]
     processor: Annotated[str, Meta(description="what the model runs on, and why it is not what was asked for")]
-    frames: Annotated[int, Meta(ge=0, description="20 ms hops of audio taken in since the start")]
+    muted: Annotated[bool, Meta(description="no sample leaves the capture")]
+    microphone: Annotated[str, Meta(description="name of the device that is heard now; empty when the source is none")]
+    frames: Annotated[int, Meta(ge=0, description="20 ms hops of audio that were heard and processed since the start")]
     overflows: Annotated[int, Meta(ge=0, description="times that the sound system reported lost audio")]
-    dropped: Annotated[int, Meta(ge=0, description="samples lost before the model, replaced by silence or missing")]
-    cpu: Annotated[float, Meta(ge=0, description="cores used since the last health message; 0.01 is 1% of one core")]
+    gaps: Annotated[int, Meta(ge=0, description="times that audio was missing")]
+    dropped: Annotated[int, Meta(ge=0, description="samples that were missing; silence stands in for them")]
+    jitter_ms: Annotated[float, Meta(ge=0, description="the latest that a block came since the last message")]
+    drift_ppm: Annotated[float, Meta(description="how much faster than the system's clock the microphone counts")]
+    cpu: Annotated[float, Meta(ge=0, description="cores used in the last second; 0.01 is 1% of one core")]
     rss: Annotated[int, Meta(ge=0, description="resident memory in bytes (macOS: its peak)")]
     uptime: Annotated[float, Meta(ge=0, description="seconds since the daemon started")]
 

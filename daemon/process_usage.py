@@ -6,9 +6,16 @@ import os
 import resource
 import sys
 import time
-from pathlib import Path
 
-_STATM = Path("/proc/self/statm")
+
+def _opened(path: str) -> int | None:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+_STATM = _opened("/proc/self/statm")  # kept open: when a peer used up all descriptors, this must still work
 
 
 def cpu_seconds() -> float:
@@ -18,8 +25,8 @@ def cpu_seconds() -> float:
 
 def resident_bytes() -> int:
     """Return the resident memory now, in bytes; where the system does not tell (macOS), its peak."""
-    if _STATM.exists():
-        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    if _STATM is not None:
+        return int(os.pread(_STATM, 128, 0).split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return peak_resident_bytes()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import time
 from collections import Counter
 from dataclasses import dataclass
 from types import TracebackType
@@ -11,11 +11,13 @@ from typing import Any, Self
 import msgspec
 import zmq
 
-from inherentd.daemon.errors import DaemonError
 from inherentd.daemon.messages import HEADERS
+from inherentd.daemon.security.clients import REFRESH_SECONDS
+from inherentd.daemon.security.sockets import LINGER_MS, ServerSockets
+from inherentd.daemon.security.subscriptions import MAX_REQUEST_BYTES, Subscriptions
 from inherentd.daemon.stop import StopSignals
 
-LINGER_MS = 1_000  # at the stop, for what is queued: the last gate.closed must arrive; a dead peer costs this much
+SETTING = "publish.endpoint"
 
 
 @dataclass(frozen=True)
@@ -31,42 +33,71 @@ class PublisherConfig:
 class Publisher:
     """Publishes messages, numbered per topic. Never blocks: for a slow subscriber, ZeroMQ drops after its queue."""
 
-    def __init__(self, config: PublisherConfig) -> None:
-        """Bind. Raises DaemonError when the endpoint is taken or makes no sense."""
+    def __init__(self, config: PublisherConfig, sockets: ServerSockets) -> None:
+        """Bind. Raises DaemonError when the endpoint is taken, makes no sense or is open to others without keys."""
+        self.stream, self.device = config.stream, config.device
         self._config = config
+        self._sockets = sockets
         self._seq = Counter[str]()
         self._encoder = msgspec.json.Encoder()
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
-        # XPUB is PUB that also tells who subscribes: a run over a file can wait for its first subscriber.
-        self._socket = self._context.socket(zmq.XPUB)
-        self._socket.setsockopt(zmq.SNDHWM, config.queue_messages)
-        self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, 64 * 1024)  # of what subscribers send: topics only
-        try:
-            _refuse_taken_ipc(config.endpoint)
-            self._socket.bind(config.endpoint)
-        except zmq.ZMQError as error:
-            self._context.destroy(linger=0)
-            raise DaemonError(_bind_failure(config.endpoint, error)) from None
-        except DaemonError:
-            self._context.destroy(linger=0)
-            raise
+        self._looked_for_revoked = time.monotonic()
+        self._socket, self._bound = sockets.open(
+            zmq.XPUB,
+            config.endpoint,
+            SETTING,
+            domain="events",
+            largest_request_bytes=MAX_REQUEST_BYTES,
+            prepare=self._prepare,
+        )
+
+    def _prepare(self, socket: zmq.Socket[bytes]) -> None:
+        socket.setsockopt(zmq.SNDHWM, self._config.queue_messages)
+        self._subscriptions = Subscriptions(socket, self._sockets.permissions)
 
     @property
     def endpoint(self) -> str:
         """The address really bound, e.g. with the port that `tcp://127.0.0.1:*` got."""
-        return self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        return self._bound.endpoint
+
+    @property
+    def subscribers(self) -> int:
+        """How many are connected now and get at least one topic."""
+        return self._subscriptions.peers
+
+    @property
+    def refusals(self) -> dict[str, int]:
+        """What was refused so far: keys at the handshake, subscriptions that gave nothing, peers disconnected."""
+        return {
+            "keys": self._sockets.refused_keys,
+            "subscriptions": self._subscriptions.refused,
+            "disconnected": self._subscriptions.ended,
+        }
 
     def wait_for_subscriber(self, stop: StopSignals, timeout_seconds: float) -> bool:
-        """Return True once somebody subscribed, False when nobody did in time or a stop was asked for."""
+        """Return True once somebody gets at least one topic, False when nobody did in time or a stop was asked for."""
         poller = zmq.Poller()
         poller.register(self._socket, zmq.POLLIN)
         poller.register(stop.fileno(), zmq.POLLIN)
-        ready = dict(poller.poll(int(timeout_seconds * 1000)))
-        return self._socket in ready and not stop.requested
+        until = time.monotonic() + timeout_seconds
+        while not stop.requested and (left := until - time.monotonic()) > 0:
+            poller.poll(int(left * 1000) + 1)
+            if stop.take_reload():
+                pass  # nothing runs yet: what was read just now is up to date
+            self.handle_subscriptions()
+            if self._subscriptions.peers:
+                return True
+        return False
+
+    def handle_subscriptions(self) -> None:
+        """Decide who gets what, of what has arrived: short, and never waits. To be called often."""
+        self._subscriptions.handle()
+        if time.monotonic() - self._looked_for_revoked > REFRESH_SECONDS:
+            self._looked_for_revoked = time.monotonic()
+            self._subscriptions.end_revoked()
 
     def publish(self, topic: str, time_ns: int, fields: dict[str, Any], payload: bytes | None = None) -> None:
         """Send one message. `fields`: what the topic's header adds, with at_sample."""
+        self._subscriptions.handle()  # whoever subscribed before this message gets it
         header = HEADERS[topic](
             stream=self._config.stream, device=self._config.device, seq=self._seq[topic], time_ns=time_ns, **fields
         )
@@ -74,14 +105,10 @@ class Publisher:
         parts = [topic.encode(), self._encoder.encode(header)]
         self._socket.send_multipart(parts if payload is None else [*parts, payload])
 
-    def forget_subscriptions(self) -> None:
-        """Drop what XPUB tells about subscribers coming and going, so that it does not pile up."""
-        while self._socket.poll(0):
-            self._socket.recv()
-
     def close(self) -> None:
-        """Send what is queued, for a second at most, and let go of the endpoint."""
-        self._context.destroy(linger=LINGER_MS)
+        """Let go of the endpoint; what is queued is sent while the context ends."""
+        self._socket.close(linger=LINGER_MS)
+        self._bound.close()
 
     def __enter__(self) -> Self:
         """Return itself; the `with` block's end closes it."""
@@ -92,28 +119,3 @@ class Publisher:
     ) -> None:
         """Close."""
         self.close()
-
-
-def _bind_failure(endpoint: str, error: zmq.ZMQError) -> str:
-    if error.errno == zmq.EADDRINUSE:
-        return (
-            f"publish.endpoint: {endpoint} is already in use, probably by another inherentd: stop that one, "
-            "or choose another with --set publish.endpoint=tcp://127.0.0.1:5711"
-        )
-    return (
-        f"publish.endpoint: cannot bind {endpoint} ({zmq.strerror(error.errno or 0)}); "
-        "expected for example tcp://127.0.0.1:5710 or ipc:///run/user/1000/inherentd.sock"
-    )
-
-
-def _refuse_taken_ipc(endpoint: str) -> None:
-    # A second bind to an ipc path succeeds and silently takes it away from the first.
-    if not endpoint.startswith("ipc:///"):
-        return
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            taken = probe.connect_ex(endpoint.removeprefix("ipc://")) == 0
-        except OSError as error:
-            raise DaemonError(f"publish.endpoint: {endpoint}: {error}; expected a shorter path") from None
-        if taken:
-            raise DaemonError(_bind_failure(endpoint, zmq.ZMQError(zmq.EADDRINUSE)))

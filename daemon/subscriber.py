@@ -10,6 +10,8 @@ import msgspec
 import zmq
 
 from inherentd.daemon.errors import DaemonError
+from inherentd.daemon.security.hardening import harden
+from inherentd.daemon.security.keys import ClientKeys
 
 
 @dataclass(frozen=True)
@@ -21,14 +23,19 @@ class Message:
     payload: bytes
 
 
-def subscribe(endpoint: str, topics: Sequence[str], timeout_seconds: float | None = None) -> Iterator[Message]:
+def subscribe(
+    endpoint: str, topics: Sequence[str], timeout_seconds: float | None = None, keys: ClientKeys | None = None
+) -> Iterator[Message]:
     """Yield messages of these topics ("" is all) as they come; ends when none came for `timeout_seconds`.
 
-    Connects at once and again whenever the daemon comes back. Raises DaemonError for an endpoint that makes no sense
-    and for a message that is not ours.
+    Connects at once and again whenever the daemon comes back; with `keys` to the daemon of that public key only, and
+    gets what it allows to its own. Raises DaemonError for an endpoint that makes no sense and for a message that is not
+    ours.
     """
     with zmq.Context() as context, context.socket(zmq.SUB) as socket:
-        socket.setsockopt(zmq.LINGER, 0)
+        harden(socket, endpoint)
+        if keys is not None:
+            identify(socket, keys)
         socket.setsockopt(zmq.RCVTIMEO, -1 if timeout_seconds is None else round(timeout_seconds * 1000))
         for topic in topics:
             socket.setsockopt_string(zmq.SUBSCRIBE, topic)
@@ -44,6 +51,13 @@ def subscribe(endpoint: str, topics: Sequence[str], timeout_seconds: float | Non
             except zmq.Again:
                 return
             yield _decoded(parts)
+
+
+def identify(socket: zmq.Socket[bytes], keys: ClientKeys) -> None:
+    """Make a client's socket encrypt, know its server by its key, and show its own. Before connect()."""
+    socket.setsockopt(zmq.CURVE_SERVERKEY, keys.server_public)
+    socket.setsockopt(zmq.CURVE_PUBLICKEY, keys.own.public)
+    socket.setsockopt(zmq.CURVE_SECRETKEY, keys.own.secret)
 
 
 def _decoded(parts: list[bytes]) -> Message:

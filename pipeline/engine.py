@@ -24,6 +24,8 @@ from inherentd.pipeline.runtimes import Runtime
 StepListener = Callable[[int, NDArray[np.float32]], None]
 """called with (at_sample, scores [heads]) after every scored step: plots and tests"""
 
+CONTEXT_SAMPLES = 128_000
+"""what a model that is changed in hears of the past: more than any of ours looks back"""
 SLICE_SAMPLES = 160_000
 """a longer chunk is worked off in slices of 10 s, so that memory stays bounded"""
 
@@ -51,17 +53,20 @@ class Engine:
     """One stream. `push` samples as they come; `finish` at the end of the stream; `reset` for another."""
 
     def __init__(self, config: EngineConfig, runtime: Runtime, *, listener: StepListener | None = None) -> None:
+        self.listener = listener
+        self._use(config, runtime)
+        self.reset()
+
+    def _use(self, config: EngineConfig, runtime: Runtime) -> None:
         needed = config.gate.preroll_samples + SLICE_SAMPLES + config.wake_lookback_samples
         if config.ring_samples < needed:
             raise PipelineError(f"ring_samples: got {config.ring_samples}, expected {needed} or more for this pre-roll")
         self.config = config
         self.runtime = runtime
-        self.listener = listener
         self.spec = runtime.metadata.frontend or FrontendSpec()
         self.heads = runtime.metadata.head_order
-        self._step_samples = runtime.step_frames * self.spec.hop_samples
+        self._step_samples: int = runtime.step_frames * self.spec.hop_samples
         self._span_samples = self.spec.span_samples(runtime.step_frames)
-        self.reset()
 
     def reset(self) -> None:
         """Start a new stream at sample 0; utterances count from 1 again."""
@@ -76,7 +81,9 @@ class Engine:
         self._state = self.runtime.initial_state()
         self._activity = activity.initial_state(self.config.activity)
         self._gate = gate.initial_state(self.config.gate)
-        self._next_step = 0
+        self._grid_start = 0
+        self._next_step: int = 0
+        self._context_step = 0
         self._quiet_samples = 0
         self._utterance = 0
         self._audio_from = 0
@@ -87,6 +94,11 @@ class Engine:
     def samples(self) -> int:
         """Return how many samples the stream has had."""
         return self._ring.written if self._end is None else self._end
+
+    @property
+    def oldest(self) -> int:
+        """Return the first sample that `audio` can still give."""
+        return self._ring.oldest
 
     @property
     def peaks(self) -> dict[str, float]:
@@ -143,14 +155,65 @@ class Engine:
         self._close(reason, events)
         return events
 
+    def change(self, config: EngineConfig, runtime: Runtime | None = None) -> list[Event]:
+        """Go on with other settings, or with another model too, from the next step on; return what that closed.
+
+        No sample is lost: a new model first hears the last seconds that the old one heard. An open utterance stays open,
+        unless the heads are others than before.
+        """
+        before = dict(self.__dict__)
+        try:
+            return self._change(config, runtime)
+        except Exception:
+            self.__dict__.update(before)  # all or nothing: a model that breaks at once leaves the other in its place
+            raise
+
+    def _change(self, config: EngineConfig, runtime: Runtime | None) -> list[Event]:
+        events: list[Event] = []
+        if runtime is not None and list(runtime.metadata.head_order) != list(self.heads):
+            self._close("reload", events)
+            self._gate = gate.initial_state(config.gate)
+            self._peaks = np.zeros(len(runtime.metadata.head_order), np.float32)
+        changed = runtime is not None and runtime is not self.runtime
+        next_at, context_at, asleep_at = map(self._position, (self._next_step, self._context_step, self._asleep_from))
+        self._use(config, runtime or self.runtime)
+        if config.ring_samples > self._ring.capacity_samples:
+            self._ring = self._ring.grown(config.ring_samples)
+        if changed:
+            # The next step begins where it would have begun; with other steps, that is another grid.
+            self._next_step, self._grid_start = divmod(next_at, self._step_samples)
+            self._context_step, self._asleep_from = (
+                -((self._grid_start - at) // self._step_samples) for at in (context_at, asleep_at)
+            )
+            self._remember()
+        return events
+
+    def _remember(self) -> None:
+        """Give a model that is changed in the context that the one before it had."""
+        self._state = self.runtime.initial_state()
+        if self.asleep:
+            return
+        first = max(self._context_step, self._next_step - CONTEXT_SAMPLES // self._step_samples)
+        if first < self._next_step:
+            heard = self._heard(self._span(first, self._next_step))
+            for index in range(self._next_step - first):
+                _, self._state = self.runtime.step(heard(index), self._state)
+
+    def _position(self, step: int) -> int:
+        """Return the sample at which a step begins."""
+        return self._grid_start + step * self._step_samples
+
+    def _span(self, first: int, stop: int) -> Pcm:
+        """Return the samples that steps [first, stop) hear."""
+        return self._ring.read(self._position(first), self._position(stop - 1) + self._span_samples)
+
     def _run_steps(self, events: list[Event]) -> None:
         """Score every step whose samples are all here."""
         first = self._next_step
-        count = (self._ring.written - first * self._step_samples - self._span_samples) // self._step_samples + 1
+        count = (self._ring.written - self._position(first) - self._span_samples) // self._step_samples + 1
         if count <= 0:
             return
-        start = first * self._step_samples
-        samples = self._ring.read(start, start + (count - 1) * self._step_samples + self._span_samples)
+        samples = self._span(first, first + count)
         hops = activity.levels_dbfs(samples[: count * self._step_samples], self.spec.hop_samples)
         levels = hops.reshape(count, self.runtime.step_frames).max(axis=1)
         heard: Callable[[int], NDArray[np.float32]] | None = None
@@ -189,11 +252,10 @@ class Engine:
         self.asleep = False
         lookback = self.config.wake_lookback_samples // self._step_samples
         first = max(0, self._next_step - lookback)
+        self._context_step = first
         if first == self._next_step:
             return
-        start = first * self._step_samples
-        stop = (self._next_step - 1) * self._step_samples + self._span_samples
-        samples = self._ring.read(start, stop)
+        samples = self._span(first, self._next_step)
         heard = self._heard(samples)
         hops = activity.levels_dbfs(samples, self.spec.hop_samples)
         frames = self.runtime.step_frames
@@ -207,7 +269,7 @@ class Engine:
     def _score(self, step: int, given: NDArray[np.float32], level_dbfs: float, events: list[Event]) -> None:
         self._broken = True  # unless this step goes through: what raises now would raise again
         scores, self._state = self.runtime.step(given, self._state)
-        at_sample = step * self._step_samples + self._span_samples
+        at_sample = self._position(step) + self._span_samples
         if self._end is not None:
             at_sample = min(at_sample, self._end)
         seconds = self._step_samples / self.spec.sample_rate_hz
@@ -253,7 +315,7 @@ class Engine:
 
     def _close(self, reason: gate.Reason, events: list[Event]) -> None:
         # Up to the last step that was scored: what came after it belongs to no decision yet.
-        at_sample = (self._next_step - 1) * self._step_samples + self._span_samples if self._next_step else 0
+        at_sample = self._position(self._next_step - 1) + self._span_samples if self._next_step else 0
         if self._end is not None:
             at_sample = self._end
         self._gate, transitions = gate.close(self.config.gate, self._gate, reason, at_sample)

@@ -35,7 +35,7 @@ class Intent:
 
 @dataclass(frozen=True)
 class GateClosed:
-    """The utterance is over: "silence", "hold", "max_length", "muted" or "end_of_stream"."""
+    """The utterance is over: "silence", "hold", "max_length", "muted", "reload" or "end_of_stream"."""
 
     TOPIC: ClassVar[str] = "gate.closed"
     utterance: int

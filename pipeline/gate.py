@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from inherentd.pipeline.errors import PipelineError
 
-Reason = Literal["silence", "hold", "max_length", "muted", "end_of_stream"]
+Reason = Literal["silence", "hold", "max_length", "muted", "reload", "end_of_stream"]
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class Ring:
         self.lost_samples = 0
         self._samples = np.zeros(capacity_samples, np.int16)
         self._writing_to = 0
+        self._begins_at = 0
 
     def write(self, samples: Pcm) -> None:
         """Append samples, overwriting the oldest. Only the last `capacity_samples` of a longer block are kept."""
@@ -39,10 +40,20 @@ class Ring:
         self._samples[: len(kept) - head] = kept[head:]
         self.written = end
 
+    def grown(self, capacity_samples: int) -> Ring:
+        """Return a larger ring with the same samples at the same positions; this one is done with."""
+        larger = Ring(capacity_samples)
+        held = self.read(self.oldest, self.written)
+        larger.written = larger._writing_to = self.oldest
+        larger.write(held)
+        larger.overruns, larger.lost_samples = self.overruns, self.lost_samples
+        larger._begins_at = self.oldest
+        return larger
+
     @property
     def oldest(self) -> int:
         """Return the position of the oldest sample that is still held."""
-        return max(0, self._writing_to - self.capacity_samples)
+        return max(self._begins_at, self._writing_to - self.capacity_samples)
 
     def read(self, start: int, stop: int) -> Pcm:
         """Return a copy of samples [start, stop). PipelineError when any of them is gone or not there yet."""

@@ -3,6 +3,7 @@
 #   python: Python with venv, for a machine that has none that fits
 #   microphone: PortAudio, which sounddevice loads when a microphone is used
 #   pulseaudio: a sound server without hardware, for the tests of the microphone path
+#   services: systemd, not to be started: its programs check the units
 #   synthesizer: flite and espeak-ng, for the tests that make speech
 # A failure is a warning, not an error: files and standard input need no library, and make itself says when Python is missing.
 set -u
@@ -19,8 +20,9 @@ for part in "$@"; do
     python) wanted="$wanted python3 python3-venv" ;;
     microphone) have_library libportaudio.so.2 || wanted="$wanted libportaudio2" ;;
     pulseaudio) command -v pulseaudio >/dev/null 2>&1 || wanted="$wanted pulseaudio pulseaudio-utils libasound2-plugins" ;;
+    services) command -v systemd-analyze >/dev/null 2>&1 || wanted="$wanted systemd" ;;
     synthesizer) command -v flite >/dev/null 2>&1 && command -v espeak-ng >/dev/null 2>&1 || wanted="$wanted flite espeak-ng" ;;
-    *) echo "$0: got $part, expected python, microphone, pulseaudio or synthesizer" >&2; exit 2 ;;
+    *) echo "$0: got $part, expected python, microphone, pulseaudio, services or synthesizer" >&2; exit 2 ;;
   esac
 done
 

@@ -53,6 +53,9 @@ def test_the_wheel_and_the_sdist_hold_everything(tmp_path: Path) -> None:
         "inherentd/contracts/gate.opened.schema.json",
         "inherentd/daemon/demo/clips.jsonl",
         "inherentd/inherent_model/corpus/phrases/first/start_timer.yaml",
+        "inherentd/systemd/inherentd.service",
+        "inherentd/systemd/inherentd@.service",
+        "inherentd/systemd/org.inherentd.agent.plist",
         "inherentd/pipeline/runtimes/onnx.py",
         "inherentd/export/onnx.py",
     ):
@@ -106,7 +109,7 @@ def test_the_versions_that_are_written_down_agree() -> None:
 def test_nothing_names_the_machine_it_was_made_on() -> None:
     machine_path = re.compile(r"(?<![\w.])/(?:root|work|farm|home/\w+)/[\w.-]+")
     registry = re.compile(r"https?://[^\s\"']*(?:registry|mirror|proxy|/simple)")
-    texts = {".py", ".toml", ".txt", ".md", ".yaml", ".json", ".jsonl", ".sh", ""}
+    texts = {".py", ".service", ".plist", ".toml", ".txt", ".md", ".yaml", ".json", ".jsonl", ".sh", ""}
     for path in tracked():
         if path.suffix in texts and path != Path(__file__).resolve():
             text = path.read_text()

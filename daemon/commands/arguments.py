@@ -11,6 +11,8 @@ import msgspec
 
 from inherentd.daemon import config_layers
 from inherentd.daemon.config import Backend, Config, Delegate
+from inherentd.daemon.errors import DaemonError
+from inherentd.daemon.security import keys
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,14 +60,38 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_client_key_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --server-key and --key: for what connects to a daemon that asks for keys."""
+    parser.add_argument(
+        "--server-key",
+        metavar="KEY_OR_FILE",
+        help="the daemon's public key, as itself or as a file (server.pub); for a daemon with security.curve",
+    )
+    parser.add_argument(
+        "--key", type=Path, metavar="FILE", help="the own secret key, from `inherentd keys new NAME`; with --server-key"
+    )
+
+
+def client_keys(arguments: argparse.Namespace) -> keys.ClientKeys | None:
+    """Return the keys to connect with; None without any. Raises DaemonError for one without the other."""
+    if arguments.server_key is None and arguments.key is None:
+        return None
+    if arguments.server_key is None or arguments.key is None:
+        raise DaemonError("--server-key and --key go together: the daemon's public key, and the own secret one")
+    return keys.ClientKeys(keys.public_key(arguments.server_key), keys.read_secret(arguments.key))
+
+
 def configuration(arguments: argparse.Namespace) -> Config:
     """Return the configuration: file, environment, --set, and last the flags of their own."""
     config = config_layers.load(arguments.config, os.environ, arguments.assignments)
-    model = _given(path=arguments.model, backend=arguments.backend, delegate=arguments.delegate,
-                   strict_delegate=arguments.strict_delegate, allow_unsupported=arguments.allow_unsupported)  # fmt: skip
-    audio = _given(source=getattr(arguments, "input", None), speed=getattr(arguments, "speed", None))
+    flags = vars(arguments)  # not every command has all of them
+    model = _given(path=flags.get("model"), backend=flags.get("backend"), delegate=flags.get("delegate"),
+                   strict_delegate=flags.get("strict_delegate"), allow_unsupported=flags.get("allow_unsupported"))  # fmt: skip
+    audio = _given(source=flags.get("input"), speed=flags.get("speed"))
+    security = _given(insecure=flags.get("insecure"))
     return msgspec.structs.replace(
         config,
+        security=msgspec.structs.replace(config.security, **security),
         model=msgspec.structs.replace(config.model, **model),
         input=msgspec.structs.replace(config.input, **audio),
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from inherentd.daemon.control.requests import AnyRequest, Reply
 from inherentd.daemon.errors import DaemonError
 from inherentd.daemon.messages import HEADERS, ScoreLine
 
@@ -25,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def schemas() -> dict[str, str]:
-    """Return file name -> JSON Schema text, for each topic's header and for a line of `inherentd score --json`."""
-    types: dict[str, type[msgspec.Struct]] = {**HEADERS, "score-line": ScoreLine}
+    """Return file name -> JSON Schema text, for each topic's header, for requests and replies, and for a line of `inherentd score --json`."""
+    types: dict[str, Any] = {**HEADERS, "score-line": ScoreLine, "control-request": AnyRequest, "control-reply": Reply}
     return {f"{name}.schema.json": _text(name, struct) for name, struct in types.items()}
 
 
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _text(name: str, struct: type[msgspec.Struct]) -> str:
+def _text(name: str, struct: Any) -> str:
     schema: dict[str, Any] = {"$schema": DIALECT, "title": name, **msgspec.json.schema(struct)}
     return json.dumps(schema, indent=2) + "\n"
 

@@ -11,16 +11,23 @@ import dataclasses
 import json
 import sys
 
+from inherentd.daemon.commands.arguments import count
 from inherentd.daemon.sources import portaudio
+from inherentd.daemon.sources.opening import opens
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `inherentd devices`."""
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--open", metavar="NAME", help="only try whether this one can be opened; exit code 1 if not")
+    parser.add_argument("--channel", type=count, metavar="N", help="with --open: this channel of it, from 1")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the devices; none at all is a failure."""
+    if arguments.open is not None:
+        print(opens(arguments.open, arguments.channel))
+        return 0
     devices = portaudio.input_devices()
     for device in devices:
         if arguments.json:

@@ -10,9 +10,10 @@ import argparse
 import contextlib
 import itertools
 import json
+import sys
 from datetime import datetime
 
-from inherentd.daemon.commands.arguments import count, seconds
+from inherentd.daemon.commands.arguments import add_client_key_arguments, client_keys, count, seconds
 from inherentd.daemon.config import PublishSection
 from inherentd.daemon.subscriber import Message, subscribe
 
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=PublishSection().endpoint,
         help="where the daemon publishes (default: %(default)s)",
     )
+    add_client_key_arguments(parser)
     parser.add_argument("--count", type=count, metavar="N", help="stop after N messages")
     parser.add_argument(
         "--timeout",
@@ -44,11 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print messages until one of the limits."""
     received = 0
-    messages = subscribe(arguments.endpoint, arguments.topics or [""], arguments.timeout)
+    messages = subscribe(arguments.endpoint, arguments.topics or [""], arguments.timeout, client_keys(arguments))
     with contextlib.suppress(KeyboardInterrupt):  # the usual way to end it
         for message in itertools.islice(messages, arguments.count):
             received += 1
             print(_json_line(message) if arguments.json else _readable(message), flush=True)
+    if not received:
+        why = f"nothing came from {arguments.endpoint}: does the daemon publish there, and may this client hear it?"
+        print(f"inherentd listen: {why}", file=sys.stderr)
     return 0 if received else 1
 
 

@@ -7,6 +7,7 @@ open is closed and published first. `inherentd listen` in another terminal shows
 from __future__ import annotations
 
 import argparse
+import functools
 from typing import get_args
 
 from inherentd.daemon import logging
@@ -31,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_arguments(parser)
     add_config_arguments(parser)
     parser.add_argument(
+        "--insecure",
+        action="store_true",
+        default=None,
+        help="bind addresses that other machines reach without keys: everybody there can listen (see docs/security.md)",
+    )
+    parser.add_argument(
         "--wait-for-subscriber",
         type=seconds,
         default=0.0,
@@ -42,7 +49,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the daemon until it is stopped or the audio ends."""
-    config = configuration(arguments)
-    logging.configure(config.log)
-    daemon.run(config, arguments.wait_for_subscriber)
+    logging.configure(configuration(arguments).log)
+    daemon.run(functools.partial(configuration, arguments), arguments.wait_for_subscriber)
     return 0

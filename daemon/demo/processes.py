@@ -41,6 +41,7 @@ class Conversation:
         )
         command = ["run", "--input", recording, "--speed", "realtime", *arguments]
         options = ["--wait-for-subscriber", str(SUBSCRIBER_SECONDS), "--set", f"publish.endpoint={endpoint}"]
+        options += ["--set", "control.endpoint=null"]
         quiet = ["--set", "log.level=warning"]
         self._daemon = subprocess.Popen([*PROGRAM, *command, *options, *quiet], stderr=self._errors)
         threading.Thread(target=self._collect, daemon=True).start()

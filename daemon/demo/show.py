@@ -33,7 +33,7 @@ class Show:
             self._clock.set(message)
             if message["state"] == "starting":
                 self._print(f"the model runs by {message['processor']}")
-            if message["frames"] and message["state"] == "running":
+            if message["frames"] and message["state"] == "listening":
                 self._cpu.append(message["cpu"])
                 self._rss = max(self._rss, message["rss"])
         position = message["at_sample"] if message is not None and message["topic"] != "audio" else self._clock.now()

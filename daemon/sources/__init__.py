@@ -9,8 +9,10 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from inherentd.daemon.condition import Condition
 from inherentd.daemon.config import InputSection
 from inherentd.daemon.errors import DaemonError
+from inherentd.daemon.sources.vitals import Vitals
 from inherentd.daemon.stop import StopSignals
 
 Pcm = NDArray[np.int16]
@@ -25,23 +27,26 @@ class Source(Protocol):
         ...
 
     @property
-    def stalled(self) -> str:
-        """Why nothing is heard though it should; empty when all is well."""
+    def condition(self) -> Condition:
+        """Whether something is heard, and why not."""
         ...
 
     @property
-    def overflows(self) -> int:
-        """How often the sound system reported lost audio."""
+    def vitals(self) -> Vitals:
+        """What was counted."""
+        ...
+
+    def forget_jitter(self) -> None:
+        """Begin `vitals.jitter_ms` anew: it was told."""
         ...
 
     @property
-    def dropped(self) -> int:
-        """How many 16 kHz samples were lost and not heard."""
+    def muted(self) -> bool:
+        """Whether samples are replaced by silence where they come in."""
         ...
 
-    @property
-    def bad_samples(self) -> int:
-        """How many samples were not numbers (NaN, infinite) and were taken as 0."""
+    def mute(self, *, on: bool) -> None:
+        """Replace samples by silence where they come in, or stop doing so."""
         ...
 
     def read(self, timeout_seconds: float) -> Pcm | None:
@@ -63,26 +68,36 @@ class Source(Protocol):
 
 
 def check(section: InputSection) -> None:
-    """Raise DaemonError when `input.source` names a file that cannot be played, before anything is started for it."""
-    if section.source != "-" and section.source.partition(":")[0] != "mic":
+    """Raise DaemonError when `input.source` or `input.fallback` cannot be meant so, or names a file that cannot be played,
+    before anything is started for it."""
+    microphone = is_microphone(section.source)
+    if not microphone and (section.fallback is not None or section.channel is not None):
+        raise DaemonError(f"input.fallback, input.channel: are for microphones, the source is {section.source!r}")
+    if section.fallback is not None and not is_microphone(section.fallback):
+        raise DaemonError(f"input.fallback: got {section.fallback!r}, expected mic or mic:NAME")
+    if microphone and section.speed == "max":
+        raise DaemonError("input.speed: 'max' is for files; a microphone goes at the speed of sound")
+    if section.source != "-" and not microphone:
         from inherentd.daemon.sources.container import refuse_incomplete
 
         refuse_incomplete(Path(section.source))
 
 
+def is_microphone(source: str) -> bool:
+    """Return whether a source is mic or mic:NAME."""
+    return source.partition(":")[0] == "mic"
+
+
 def open_source(section: InputSection, stop: StopSignals) -> Source:
     """Open what `input.source` names: mic, mic:NAME, a file, or - for raw PCM on stdin."""
-    kind, _, name = section.source.partition(":")
     if section.source == "-":
         from inherentd.daemon.sources.stdin import StdinSource
 
         return StdinSource(stop)
-    if kind == "mic":
-        if section.speed == "max":
-            raise DaemonError("input.speed: 'max' is for files; a microphone goes at the speed of sound")
+    if is_microphone(section.source):
         from inherentd.daemon.sources.microphone import Microphone
 
-        return Microphone(name, section.block_ms, stop)
+        return Microphone(section, stop)
     from inherentd.daemon.sources.file import FileSource
 
     return FileSource(Path(section.source), section.speed, section.block_ms, stop)

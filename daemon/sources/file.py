@@ -9,9 +9,11 @@ from typing import Self
 
 import numpy as np
 
+from inherentd.daemon.condition import LISTENING, MUTED, Condition
 from inherentd.daemon.config import Speed
 from inherentd.daemon.sources import Pcm
 from inherentd.daemon.sources.decoding import AudioFile
+from inherentd.daemon.sources.vitals import Vitals
 from inherentd.daemon.stop import StopSignals
 from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
 
@@ -22,9 +24,7 @@ NOTHING_YET = np.zeros(0, np.int16)
 class FileSource:
     """A file as a `Source`."""
 
-    stalled = ""
-    overflows = 0
-    dropped = 0
+    muted = False
 
     def __init__(self, path: Path, speed: Speed, block_ms: int, stop: StopSignals) -> None:
         """Open the file. Raises DaemonError for one that is missing, empty, cut off or no audio."""
@@ -40,9 +40,21 @@ class FileSource:
         self._samples = 0
 
     @property
-    def bad_samples(self) -> int:
-        """How many samples were NaN or infinite and were taken as 0."""
-        return self._file.bad_samples
+    def condition(self) -> Condition:
+        """A file is never deaf."""
+        return MUTED if self.muted else LISTENING
+
+    @property
+    def vitals(self) -> Vitals:
+        """See `Source.vitals`."""
+        return Vitals(bad_samples=self._file.bad_samples)
+
+    def forget_jitter(self) -> None:
+        """There is none."""
+
+    def mute(self, *, on: bool) -> None:
+        """See `Source.mute`."""
+        self.muted = on
 
     def read(self, timeout_seconds: float) -> Pcm | None:
         """Return the next block once its last sample would have been heard; see `Source.read`."""
@@ -60,7 +72,7 @@ class FileSource:
                 return NOTHING_YET
         self._pending = self._pending[len(block) :]
         self._samples += len(block)
-        return block
+        return np.zeros_like(block) if self.muted else block
 
     def __enter__(self) -> Self:
         """Return itself."""

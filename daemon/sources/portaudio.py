@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib
+import os
 from dataclasses import dataclass
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from inherentd.daemon.errors import DaemonError
+
+STDERR = 2
 
 
 @dataclass(frozen=True)
@@ -90,8 +95,39 @@ def find(wanted: str) -> InputDevice:
 def look_again() -> None:
     """Make PortAudio see what was plugged in since it started. No stream may be open."""
     sounddevice = library()
-    sounddevice._terminate()  # noqa: SLF001 (documented by sounddevice for exactly this)
+    with contextlib.suppress(sounddevice.PortAudioError):  # it was not initialized: the try before this failed
+        sounddevice._terminate()  # noqa: SLF001 (documented by sounddevice for exactly this)
     sounddevice._initialize()  # noqa: SLF001
+
+
+class Hushed:
+    """While its `with` block runs, what ALSA and PortAudio write to stderr is dropped: a dozen lines for every try to open a
+    microphone that is not there. The log has a stderr of its own and tells the same in one line."""
+
+    def __init__(self) -> None:
+        """Nothing is taken away yet."""
+        self._saved: int | None = None
+
+    def __enter__(self) -> Self:
+        """Take stderr away."""
+        self._saved = os.dup(STDERR)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, STDERR)
+        os.close(null)
+        return self
+
+    def end(self) -> None:
+        """Give stderr back, also where the block hangs in another thread."""
+        saved, self._saved = self._saved, None
+        if saved is not None:
+            os.dup2(saved, STDERR)
+            os.close(saved)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Give stderr back."""
+        self.end()
 
 
 def abandon() -> None:

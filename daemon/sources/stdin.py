@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import select
 import sys
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
+from inherentd.daemon.condition import LISTENING, MUTED, Condition
 from inherentd.daemon.errors import DaemonError
 from inherentd.daemon.sources import Pcm
-from inherentd.daemon.stop import StopSignals
+from inherentd.daemon.sources.vitals import Vitals
+from inherentd.daemon.stop import StopSignals, wait_for
 
 EXPECTED = "expected raw samples (s16le, 16 kHz, mono)"
 READ_BYTES = 32_768  # one second
@@ -23,10 +24,8 @@ class StdinSource:
     """Standard input as a `Source`."""
 
     live = False  # it may come at any speed
-    stalled = ""
-    overflows = 0
-    dropped = 0
-    bad_samples = 0
+    vitals = Vitals()
+    muted = False
 
     def __init__(self, stop: StopSignals) -> None:
         """Take stdin. Raises DaemonError when it is a terminal."""
@@ -37,9 +36,21 @@ class StdinSource:
         self._half_sample = b""
         self._at_start = True
 
+    @property
+    def condition(self) -> Condition:
+        """It cannot tell a pause from an end; the loop says after a while that nothing comes."""
+        return MUTED if self.muted else LISTENING
+
+    def forget_jitter(self) -> None:
+        """There is none."""
+
+    def mute(self, *, on: bool) -> None:
+        """See `Source.mute`."""
+        self.muted = on
+
     def read(self, timeout_seconds: float) -> Pcm | None:
         """Return what has come; see `Source.read`."""
-        ready = select.select([self._descriptor, self._stop.fileno()], [], [], timeout_seconds)[0]
+        ready = wait_for([self._descriptor, self._stop.fileno()], timeout_seconds)
         if self._descriptor not in ready:
             return np.zeros(0, np.int16)
         data = os.read(self._descriptor, READ_BYTES)
@@ -53,7 +64,8 @@ class StdinSource:
         data = self._half_sample + data
         even = len(data) & ~1
         self._half_sample = data[even:]
-        return np.frombuffer(data[:even], "<i2").astype(np.int16, copy=False)
+        samples = np.frombuffer(data[:even], "<i2").astype(np.int16, copy=False)
+        return np.zeros_like(samples) if self.muted else samples
 
     def __enter__(self) -> Self:
         """Return itself."""

@@ -6,6 +6,8 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
+import time
 import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,9 +16,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import structlog
 import zmq
 
 from inherentd.daemon.demo.processes import free_endpoint
+from inherentd.daemon.logging import _own_stderr
 from tests import tiny_model
 
 PROGRAM = [sys.executable, "-m", "inherentd.daemon.cli"]
@@ -51,9 +55,16 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in [name for name in os.environ if name.startswith("INHERENTD_")]:
         monkeypatch.delenv(name)
+    with tempfile.TemporaryDirectory(prefix="inherentd") as folder:  # short: it holds sockets
+        for name in ("XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+            monkeypatch.setenv(name, f"{folder}/{name[4:7].lower()}")
+        (Path(folder) / "run").mkdir(mode=0o700)
+        yield
+    structlog.reset_defaults()  # a test may have set it up for a stderr that is closed now
+    _own_stderr.cache_clear()
 
 
 class Daemon:
@@ -83,8 +94,9 @@ class Daemon:
 
     def until(self, topic: str, **wanted: object) -> list[tuple[str, dict[str, Any], bytes]]:
         """Return the messages up to the first of a topic whose header has these values."""
-        messages = [self.receive()]
+        messages, deadline = [self.receive()], time.monotonic() + 2 * PATIENCE_MS / 1000
         while not (messages[-1][0] == topic and wanted.items() <= messages[-1][1].items()):
+            assert time.monotonic() < deadline, f"no {topic} with {wanted}; the daemon says: {self.said()}"
             messages.append(self.receive())
         return messages
 

@@ -74,7 +74,7 @@ def test_a_file_as_fast_as_it_goes(daemon: StartDaemon, tmp_path: Path) -> None:
         assert header["peaks"]["isInteresting"] > 0.9
     assert of_topic(messages, "gate.opened")[0]["model"] == {"version": "0.0.1", "hash": "tiny"}
     assert [header["final"] for header in of_topic(messages, "intent")] == [False, True] * 2
-    assert [header["state"] for header in of_topic(messages, "health")] == ["starting", "running", "stopping"]
+    assert [header["state"] for header in of_topic(messages, "health")] == ["starting", "listening", "stopping"]
     assert of_topic(messages, "health")[-1]["reason"] == "the audio ended"
     assert of_topic(messages, "health")[-1]["frames"] == len(pcm) // 320
     assert {header["device"] for _, header, _ in messages} == {"kitchen"}
@@ -86,7 +86,7 @@ def test_in_real_time_with_health_every_second(daemon: StartDaemon, tmp_path: Pa
     messages = running.until("health", state="stopping")
     check_messages(messages)
     check_audio(messages, pcm)
-    health = [header for header in of_topic(messages, "health") if header["state"] == "running"]
+    health = [header for header in of_topic(messages, "health") if header["state"] == "listening"]
     uptimes = np.diff([header["uptime"] for header in health])
     assert len(uptimes) >= 2
     assert (np.abs(uptimes - 1) < 0.3).all()

@@ -1,0 +1,1 @@
+"""Requests to a running daemon, over a ZeroMQ ROUTER socket."""

@@ -1,0 +1,1 @@
+"""`inherentd` as a service: what is written where, for systemd and for launchd."""
