@@ -23,13 +23,12 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from benchmarks.rig.daemon import Arrival, RunningDaemon
+from benchmarks.rig.daemon import BUSY, Arrival, RunningDaemon
 
 from inherentd.daemon.demo.clips import BUNDLED, load_clips
 from inherentd.daemon.demo.stream import concatenate
 
 TIMELESS = ("v", "stream", "device", "seq", "time_ns")
-BUSY = "while True: sum(range(100000))"
 
 
 def main() -> int:

@@ -20,14 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.rig.daemon import Arrival, RunningDaemon
+from benchmarks.rig.daemon import BUSY, Arrival, RunningDaemon
 from benchmarks.rig.sound_server import RATE_HZ, Player, SoundServer
 
 from inherentd.daemon.demo.clips import BUNDLED, load_clips
 from inherentd.daemon.sources.decoding import read_whole
 
 EVERY_SECONDS = 20
-BUSY = "while True: sum(range(100000))"
 
 
 def main() -> int:

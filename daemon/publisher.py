@@ -81,8 +81,7 @@ class Publisher:
         until = time.monotonic() + timeout_seconds
         while not stop.requested and (left := until - time.monotonic()) > 0:
             poller.poll(int(left * 1000) + 1)
-            if stop.take_reload():
-                pass  # nothing runs yet: what was read just now is up to date
+            stop.take_reload()  # nothing runs yet: what was read just now is up to date
             self.handle_subscriptions()
             if self._subscriptions.peers:
                 return True

@@ -22,6 +22,7 @@ from inherentd.daemon.security.keys import ClientKeys
 from inherentd.daemon.subscriber import identify
 
 PROGRAM = [sys.executable, "-m", "inherentd.daemon.cli"]
+BUSY = "while True: sum(range(100000))"  # for a process beside it that takes a core
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from inherentd.daemon import places
 from inherentd.daemon.captures.capture import Capture
-from inherentd.daemon.captures.private_files import write_private
 from inherentd.daemon.captures.store import Store
 from inherentd.daemon.errors import DaemonError
+from inherentd.daemon.private_files import write_private
 
 COLUMNS = (
     "audio_path", "transcript", "speaker_id", "session_id", "device", "environment", "source", "duration_s", "split",

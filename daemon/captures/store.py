@@ -16,8 +16,8 @@ import msgspec
 from inherentd.daemon import places
 from inherentd.daemon.captures.bounds import Held
 from inherentd.daemon.captures.capture import ID, Capture, Label, id_time_ns, refusal, stream_mark, to_json
-from inherentd.daemon.captures.private_files import write_private
 from inherentd.daemon.errors import DaemonError
+from inherentd.daemon.private_files import write_private
 
 OURS = re.compile(rf"\.?({ID.pattern})\.(?:wav|json)(?:\..+\.part)?")
 

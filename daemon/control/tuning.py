@@ -11,7 +11,7 @@ import msgspec
 from inherentd.daemon.config import Config
 from inherentd.daemon.errors import DaemonError
 from inherentd.daemon.places import private
-from inherentd.daemon.security.keys import write_private
+from inherentd.daemon.private_files import write_private
 from inherentd.pipeline.artifact import ArtifactMetadata, threshold_key
 
 FILE_NAME = "thresholds.json"
@@ -67,6 +67,6 @@ def keep(folder: Path, thresholds: Mapping[str, float]) -> None:
     path = folder / FILE_NAME
     try:
         private(folder)
-        write_private(path, msgspec.json.encode(dict(thresholds)).decode())
+        write_private(path, msgspec.json.encode(dict(thresholds)))
     except OSError as error:
         raise DaemonError(f"{path}: thresholds cannot be kept: {error.strerror}; they are set until the stop") from None

@@ -14,6 +14,7 @@ import yaml
 
 from inherentd.daemon import places
 from inherentd.daemon.errors import DaemonError
+from inherentd.daemon.private_files import write_private
 from inherentd.daemon.security import keys
 from inherentd.daemon.security.permissions import NONE, Permission
 
@@ -51,7 +52,7 @@ def write(folder: Path, clients: Mapping[str, Client]) -> None:
     text = yaml.safe_dump(msgspec.to_builtins(dict(clients)), sort_keys=True)
     try:
         places.private(folder)
-        keys.write_private(folder / FILE, HEADER + text)
+        write_private(folder / FILE, (HEADER + text).encode())
     except OSError as error:
         raise DaemonError(f"{folder / FILE}: cannot be written: {error.strerror}") from None
 

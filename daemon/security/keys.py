@@ -8,7 +8,6 @@ NAME.key      a client's secret, where it was made here: belongs on the client's
 
 from __future__ import annotations
 
-import os
 import re
 import struct
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from zmq.utils import z85
 
 from inherentd.daemon import places
 from inherentd.daemon.errors import DaemonError
+from inherentd.daemon.private_files import write_private
 
 PUBLIC, SECRET = "inherentd public key:", "inherentd secret key:"
 SERVER = "server.key"
@@ -64,22 +64,11 @@ def write_pair(pair: KeyPair, secret_file: Path, *, force: bool) -> Path:
             )
     try:
         places.private(secret_file.parent)
-        write_private(secret_file, f"{SECRET} {pair.secret.decode()}\n")
-        write_private(public_file, f"{PUBLIC} {pair.public.decode()}\n", mode=0o644)
+        write_private(secret_file, f"{SECRET} {pair.secret.decode()}\n".encode())
+        write_private(public_file, f"{PUBLIC} {pair.public.decode()}\n".encode(), mode=0o644)
     except OSError as error:
         raise DaemonError(f"{secret_file}: cannot be written: {error.strerror}") from None
     return public_file
-
-
-def write_private(file: Path, text: str, mode: int = 0o600) -> None:
-    """Replace a file in one step: never half written, never readable by others in between."""
-    new = file.with_name(f".{file.name}.new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-        opened.write(text)
-    new.chmod(mode)
-    new.replace(file)
 
 
 def read_secret(file: Path) -> KeyPair:

@@ -22,12 +22,12 @@ from structlog.testing import capture_logs
 
 from inherentd.daemon.captures.bounds import Held, Limits, to_remove
 from inherentd.daemon.captures.capture import Label
-from inherentd.daemon.captures.private_files import write_private
 from inherentd.daemon.captures.ring import CaptureRing
 from inherentd.daemon.captures.store import Store, Utterance
 from inherentd.daemon.captures.writer import QUEUE_CAPTURES, Writer
 from inherentd.daemon.cli import main
 from inherentd.daemon.errors import DaemonError
+from inherentd.daemon.private_files import write_private
 from tests.daemon.captured import ADDRESSED, HOUR_NS, NOON_NS, SECOND, STREAM, a_capture, kept, ring_in
 from tests.tiny_model import HEADS
 
