@@ -271,7 +271,7 @@ def corrupt_configuration(folder: Path, pick: random.Random) -> str:
 def _ended_well(arguments: list[str]) -> str:
     """Run a command. It may work, or say in one line why not."""
     done = subprocess.run([*PROGRAM, *arguments], capture_output=True, text=True, timeout=120, check=False)
-    if done.returncode not in (0, 1) or "Traceback" in done.stderr:
+    if done.returncode not in (0, 1, 2) or "Traceback" in done.stderr:
         return f"exit code {done.returncode}: {done.stderr[-300:]}"
     return "" if done.returncode == 0 or done.stderr.strip() else "failed without a word"
 

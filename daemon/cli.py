@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(name: str, arguments: Sequence[str]) -> int:
-    from inherentd.daemon.errors import DaemonError
+    from inherentd.daemon.errors import ConfigurationError, DaemonError
     from inherentd.pipeline.errors import PipelineError
 
     module = importlib.import_module(f"inherentd.daemon.commands.{name}")
@@ -92,7 +92,7 @@ def _run(name: str, arguments: Sequence[str]) -> int:
         return int(module.run(parsed))
     except (DaemonError, PipelineError) as error:
         print(f"inherentd {name}: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, ConfigurationError) else 1
     except KeyboardInterrupt:
         return 1
     except BrokenPipeError:  # the reader of stdout left, e.g. `inherentd listen | head`

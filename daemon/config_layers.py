@@ -13,7 +13,7 @@ import msgspec
 import yaml
 
 from inherentd.daemon.config import Config
-from inherentd.daemon.errors import DaemonError
+from inherentd.daemon.errors import ConfigurationError
 
 ENVIRONMENT_PREFIX = "INHERENTD_"
 Tree = dict[str, Any]
@@ -22,7 +22,7 @@ Tree = dict[str, Any]
 def load(path: Path | None, environment: Mapping[str, str], assignments: Sequence[str]) -> Config:
     """Return the configuration: the defaults, then the YAML file, then `INHERENTD_A__B=...`, then `a.b=c`.
 
-    Later wins. Raises DaemonError for an unknown key (with the nearest known one) and for a value of the wrong type or
+    Later wins. Raises ConfigurationError for an unknown key (with the nearest known one) and for a value of the wrong type or
     out of range, naming the file, the variable or the argument.
     """
     tree: Tree = {}
@@ -33,12 +33,12 @@ def load(path: Path | None, environment: Mapping[str, str], assignments: Sequenc
         try:
             config = msgspec.convert(tree, Config, strict=False)
         except msgspec.ValidationError as error:
-            raise DaemonError(f"{place}: {_explained(str(error), tree)}") from None
+            raise ConfigurationError(f"{place}: {_explained(str(error), tree)}") from None
     return config
 
 
 def parsed_thresholds(assignments: Sequence[str]) -> dict[str, float | None]:
-    """Return thresholds from "key=0.7", or "key=null". Raises DaemonError for what is no number in [0, 1]."""
+    """Return thresholds from "key=0.7", or "key=null". Raises ConfigurationError for what is no number in [0, 1]."""
     thresholds: dict[str, float | None] = {}
     for assignment in assignments:
         key, _, text = assignment.partition("=")
@@ -47,7 +47,7 @@ def parsed_thresholds(assignments: Sequence[str]) -> dict[str, float | None]:
         except ValueError:
             value = -1.0
         if not key or (value is not None and not 0 <= value <= 1):
-            raise DaemonError(f"got {assignment!r}, expected KEY=VALUE with a value from 0 to 1, or null")
+            raise ConfigurationError(f"got {assignment!r}, expected KEY=VALUE with a value from 0 to 1, or null")
         thresholds[key] = value
     return thresholds
 
@@ -85,7 +85,7 @@ def _layers(
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals or not key.strip():
-            raise DaemonError(f"--set {assignment}: expected KEY=VALUE, e.g. --set gate.hangover_ms=600")
+            raise ConfigurationError(f"--set {assignment}: expected KEY=VALUE, e.g. --set gate.hangover_ms=600")
         yield f"--set {assignment}", _nested(key.strip().split("."), value.strip())
 
 
@@ -93,15 +93,17 @@ def _yaml_tree(path: Path) -> Tree:
     try:
         document: object = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DaemonError(f"{path}: this configuration file does not exist") from None
+        raise ConfigurationError(f"{path}: this configuration file does not exist") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise DaemonError(f"{path}: cannot be read as a configuration file: {error}") from None
+        raise ConfigurationError(f"{path}: cannot be read as a configuration file: {error}") from None
     except yaml.YAMLError as error:
-        raise DaemonError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from None
+        raise ConfigurationError(f"{path}: is not valid YAML: {' '.join(str(error).split())}") from None
     if document is None:
         return {}
     if not isinstance(document, dict):
-        raise DaemonError(f"{path}: got {type(document).__name__}, expected sections such as 'gate:' with keys below")
+        raise ConfigurationError(
+            f"{path}: got {type(document).__name__}, expected sections such as 'gate:' with keys below"
+        )
     return cast("Tree", document)
 
 
@@ -129,12 +131,12 @@ def _refuse_unknown_keys(layer: Tree, struct: type[msgspec.Struct], place: str, 
             inner = [name for name in known_keys() if name.startswith(prefix)] if prefix else []
             near = difflib.get_close_matches(dotted, inner, n=1, cutoff=0.75)
             candidates = near or ([*fields, *known_keys()] if not prefix else known_keys())
-            raise DaemonError(f"{place}: unknown key {dotted!r}{nearest(dotted, candidates)}")
+            raise ConfigurationError(f"{place}: unknown key {dotted!r}{nearest(dotted, candidates)}")
         kind = fields[key]
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             if not isinstance(value, dict):
                 example = next(iter(known_keys(kind, f"{dotted}.")))
-                raise DaemonError(f"{place}: {dotted!r} is a section, expected keys below it, e.g. {example}")
+                raise ConfigurationError(f"{place}: {dotted!r} is a section, expected keys below it, e.g. {example}")
             _refuse_unknown_keys(cast("Tree", value), kind, place, f"{dotted}.")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import inherentd
 from inherentd.daemon.config import Config, GateSection, ModelSection
 from inherentd.daemon.config_layers import nearest
-from inherentd.daemon.errors import DaemonError
+from inherentd.daemon.errors import ConfigurationError, DaemonError
 from inherentd.daemon.messages import ModelIdentity
 from inherentd.daemon.metrics.figures import RunningModel
 from inherentd.pipeline.artifact import ArtifactMetadata, threshold_key
@@ -96,12 +96,14 @@ def gate_config(section: GateSection, metadata: ArtifactMetadata) -> GateConfig:
     keys = [threshold_key(head) for head in metadata.head_order]
     for key in section.thresholds:
         if key not in keys:
-            raise DaemonError(f"gate.thresholds: this model has no head with the key {key!r}{nearest(key, keys)}")
+            raise ConfigurationError(
+                f"gate.thresholds: this model has no head with the key {key!r}{nearest(key, keys)}"
+            )
     thresholds = [section.thresholds.get(key, metadata.default_thresholds[key]) for key in keys]
     opens = thresholds[0]
     closes = opens * CLOSE_SHARE if section.close_threshold is None else section.close_threshold
     if closes > opens:
-        raise DaemonError(
+        raise ConfigurationError(
             f"gate.close_threshold: got {closes}, expected at most the opening threshold {opens} ({keys[0]})"
         )
     return GateConfig(

@@ -60,7 +60,7 @@ class ControlServer:
             except zmq.Again:
                 return
             first, *frames = (frame.bytes for frame in parts)
-            connection = of_frame(parts[-1])
+            connection = of_frame(parts[-1], self.endpoint)
             counted[first] += 1
             if counted[first] > MOST_AT_ONCE and connection is not None:
                 connection.end()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import zmq
 
-Identity = tuple[int, int, object]  # device, inode and the other end's address of a socket: another one's differ
+Identity = tuple[int, int, object, object]  # device, inode, both addresses of a socket: another one's differ
 
 
 @dataclass
@@ -41,8 +41,12 @@ class Connection:
                 same.shutdown(socket.SHUT_RDWR)
 
 
-def of_frame(frame: zmq.Frame) -> Connection | None:
-    """Return the connection that a frame came by; None for what ZeroMQ itself tells after a peer has gone."""
+def of_frame(frame: zmq.Frame, endpoint: str) -> Connection | None:
+    """Return the connection that a frame came by; None for what ZeroMQ itself tells after a peer has gone.
+
+    `endpoint`: where the frame's socket is bound. A frame can be read after its peer has gone, when another socket's peer
+    has its descriptor already: that one must not be taken for it (nor ended in its place).
+    """
     try:
         descriptor = int(frame.get(zmq.SRCFD))
     except zmq.ZMQError:
@@ -51,13 +55,22 @@ def of_frame(frame: zmq.Frame) -> Connection | None:
         user = str(frame.get("User-Id"))
     except zmq.ZMQError:
         user = None
-    return Connection(descriptor, _identity(descriptor), user)
+    identity = _identity(descriptor)
+    if identity is not None and not _is_bound_to(identity[-1], endpoint):
+        identity = None
+    return Connection(descriptor, identity, user)
+
+
+def _is_bound_to(own_address: object, endpoint: str) -> bool:
+    if isinstance(own_address, tuple):  # (host, port, …); a wildcard's host is whatever the peer asked for
+        return endpoint.startswith("tcp://") and endpoint.endswith(f":{own_address[1]}")
+    return endpoint == f"ipc://{own_address}"
 
 
 def _identity(descriptor: int) -> Identity | None:
     try:
         found = os.fstat(descriptor)
         with socket.socket(fileno=os.dup(descriptor)) as same:
-            return (found.st_dev, found.st_ino, same.getpeername())
+            return (found.st_dev, found.st_ino, same.getpeername(), same.getsockname())
     except OSError:  # closed, or no socket
         return None

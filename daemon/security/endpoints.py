@@ -9,7 +9,7 @@ from pathlib import Path
 
 import zmq
 
-from inherentd.daemon.errors import DaemonError
+from inherentd.daemon.errors import ConfigurationError, DaemonError
 from inherentd.daemon.security.ipc_file import IpcFile
 
 EXPECTED = "expected for example tcp://127.0.0.1:5710 or ipc:///run/user/1000/inherentd.sock"
@@ -36,7 +36,7 @@ def is_tcp(endpoint: str) -> bool:
 
 
 def check(endpoint: str, setting: str, *, curve: bool, insecure: bool) -> None:
-    """Raise DaemonError for an address that makes no sense, and for one that others reach without a key.
+    """Raise ConfigurationError for an address that makes no sense, and for one that others reach without a key.
 
     Nobody else reaches loopback tcp and an ipc file of our own; the rest needs keys, or somebody who wants it so.
     """
@@ -44,9 +44,9 @@ def check(endpoint: str, setting: str, *, curve: bool, insecure: bool) -> None:
         return
     match = _TCP.fullmatch(endpoint)
     if match is None or not _makes_sense(match["host"], match["port"]):
-        raise DaemonError(f"{setting}: cannot bind {endpoint}; {EXPECTED}")
+        raise ConfigurationError(f"{setting}: cannot bind {endpoint}; {EXPECTED}")
     if not (_is_loopback(match["host"].strip("[]")) or curve or insecure):
-        raise DaemonError(
+        raise ConfigurationError(
             f"{setting}: {endpoint} can be reached from other machines, and without keys everybody there could listen; "
             "run `inherentd keys new` and add --set security.curve=true, or take tcp://127.0.0.1:PORT, or, "
             "if everybody may, add --insecure"

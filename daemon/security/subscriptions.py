@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import cached_property
 
 import zmq
 
@@ -47,6 +48,10 @@ class Subscriptions:
         self._forget_the_gone()
         return sum(1 for one in self._by_descriptor.values() if one.topics and not one.ended)
 
+    @cached_property
+    def _endpoint(self) -> str:
+        return self._socket.getsockopt_string(zmq.LAST_ENDPOINT)  # not known before bind()
+
     def handle(self) -> None:
         """Decide what has arrived: never waits, and leaves the rest of a flood for the next call."""
         until = time.monotonic() + SECONDS_AT_A_TIME
@@ -75,7 +80,7 @@ class Subscriptions:
             # the second: from here to the end of the queue each subscription would count for the peer of a later one,
             # who may not have it. So none of them counts: all their peers are disconnected, and connect again.
             self._mixed_up = True
-        connection = self._known(of_frame(frame))
+        connection = self._known(of_frame(frame, self._endpoint))
         if connection is None or connection.ended:
             return
         if self._mixed_up:

@@ -51,8 +51,6 @@ def test_used_wrongly(capsys: pytest.CaptureFixture[str], arguments: list[str], 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--set", "gate.hangovr_ms=3"], "did you mean 'gate.hangover_ms'?"),
-        (["--config", "/nowhere.yaml"], "does not exist"),
         (["--model", "/nowhere.onnx"], "model /nowhere.onnx: there is no such file"),
         (["score", "--model", "/nowhere.onnx", "a.wav"], "there is no such file"),
         (["listen", "--endpoint", "nonsense"], "expected for example tcp://127.0.0.1:5710"),
@@ -72,10 +70,6 @@ def test_it_fails_and_says_why(capsys: pytest.CaptureFixture[str], arguments: li
         (["--backend", "litert"], "is for backend 'onnx', got 'litert'; give a .tflite file, or --backend onnx"),
         (["--backend", "mlx"], "give a .safetensors file, or --backend onnx"),
         (["--delegate", "tpu", "--strict-delegate"], "ONNX Runtime has no delegate 'tpu'"),
-        (["--set", "gate.thresholds.has_foto_query=0.5"], "did you mean 'has_photo_query'?"),
-        (["--set", "gate.close_threshold=0.9"], "gate.close_threshold: got 0.9, expected at most"),
-        (["--set", "publish.endpoint=nonsense"], "cannot bind nonsense"),
-        (["--set", "publish.endpoint=tcp://256.1.1.1:5"], "publish.endpoint: cannot bind"),
         (["--input", "nowhere.wav"], "nowhere.wav: there is no such file"),
         (["--input", "nowhere.wav", "--wait-for-subscriber", "60"], "nowhere.wav: there is no such file"),
         (["--input", "mic", "--speed", "max"], "a microphone goes at the speed of sound"),
@@ -88,6 +82,31 @@ def test_a_daemon_that_cannot_start(
     ready = ["--model", str(model), "--input", str(path), "--set", "publish.endpoint=tcp://127.0.0.1:*"]
     code, line = run(capsys, "run", *ready, *arguments)
     assert code == 1
+    assert expected in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--set", "gate.hangovr_ms=3"], "did you mean 'gate.hangover_ms'?"),
+        (["--set", "gate.hangover_ms=soon"], "gate.hangover_ms: expected `int`"),
+        (["--config", "/nowhere.yaml"], "does not exist"),
+        (["--set", "gate.thresholds.has_foto_query=0.5"], "did you mean 'has_photo_query'?"),
+        (["--set", "gate.close_threshold=0.9"], "gate.close_threshold: got 0.9, expected at most"),
+        (["--set", "publish.endpoint=nonsense"], "cannot bind nonsense"),
+        (["--set", "publish.endpoint=tcp://256.1.1.1:5"], "publish.endpoint: cannot bind"),
+        (["--set", "publish.endpoint=tcp://0.0.0.0:5710"], "can be reached from other machines"),
+        (["--set", "metrics.endpoint=0.0.0.0:80"], "metrics.endpoint"),
+    ],
+)
+def test_a_service_with_a_mistake_in_its_configuration_stays_down(
+    capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path, arguments: list[str], expected: str
+) -> None:
+    """Code 2 is what the units' RestartPreventExitStatus names: another start would fail the same way."""
+    path = write_wav(tmp_path / "a.wav", loud(0.1))
+    ready = ["--model", str(model), "--input", str(path), "--set", "publish.endpoint=tcp://127.0.0.1:*"]
+    code, line = run(capsys, "run", *ready, *arguments)
+    assert code == 2
     assert expected in line
 
 
