@@ -2,13 +2,15 @@
 
     python -m benchmarks.live CLIP… | --manifest FILE [--clips 60] [--quick] [--out live.json]
 
-Clips are played into a PulseAudio null sink by a player that writes 20 ms at a time, on the clock; a real daemon captures its
-monitor through PortAudio; a real subscriber notes when each message comes. Four seconds of a quiet room stand between clips, so
-that the model begins each afresh, as `score` does. A live clip begins anywhere between two steps of the model, a file at the
-first: scores differ a little, and those near a threshold may decide otherwise.
+Clips are played into a PulseAudio null sink; a real daemon captures its monitor through PortAudio; a real subscriber notes when
+each message comes. Four seconds of a quiet room stand between clips, so that the model begins each afresh, as `score` does.
 
-Delays are from the moment when the last speech of a phrase (over -40 dB of its loudest 20 ms) was handed to the player; the
-player's and the sound server's own buffers are in them. Which sample a message speaks of is found by the audio itself.
+Two files are scored of each clip. The clip itself: live it begins anywhere between two hops, in the file at the first, so scores
+differ a little and those near a threshold may decide otherwise. And what was played, cut on the hops on which the daemon heard it:
+there every decision must be the same.
+
+Delays are from the moment when the last speech of a phrase (over -40 dB of its loudest 20 ms) was due at the player; the
+player's 40 ms of buffer in the sound server, and that server's own, are in them. Which sample a message speaks of is found by the audio itself.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from inherentd.daemon.demo.clips import BUNDLED, load_clips
 from inherentd.daemon.sources.decoding import read_whole
 
 PAUSE_SECONDS = 4.0
+GRID_SAMPLES = 40 * 320  # whole hops and whole steps of the model
 LAST_WORD_SECONDS = 2.5  # of the pause: until then an event belongs to the clip before
 
 
@@ -73,15 +76,9 @@ def measure(files: list[Path], options: list[str]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         clips = [read_whole(path) for path in files]
         starts, stream = laid_out(clips)
-        whole = []
-        for index, clip in enumerate(clips):  # with the same quiet room behind it, so that the gate can close
-            path = Path(folder) / f"{index}.wav"
-            soundfile.write(path, np.concatenate([clip, stream[starts[index] + len(clip) :][: 2 * RATE_HZ]]), RATE_HZ)
-            whole.append(path)
-        done = subprocess.run(
-            [*PROGRAM, "score", "--json", *map(str, whole)], capture_output=True, text=True, check=True
-        )
-        scored = [json.loads(line) for line in done.stdout.splitlines()]
+        # With the room behind it, so that the gate can close.
+        alone = [(start, start + len(clip) + 2 * RATE_HZ) for start, clip in zip(starts, clips, strict=True)]
+        scored = score(alone, stream, Path(folder))
         server = SoundServer()
         daemon = RunningDaemon(["--input", "mic", *options], environment=server.environment)
         daemon.wait(lambda message: message.topic == "health" and message.header["frames"] > 50)
@@ -95,8 +92,17 @@ def measure(files: list[Path], options: list[str]) -> dict[str, Any]:
         server.close()
         if code:
             raise SystemExit(f"the daemon failed ({code}):\n{daemon.log}")
-    rows = [compared(index, clips[index], starts[index], scored[index], daemon.messages, player, stream)
-            for index in range(len(clips))]  # fmt: skip
+        rows = [compared(index, clips[index], starts[index], scored[index], daemon.messages, player, stream)
+                for index in range(len(clips))]  # fmt: skip
+        # A clip that opened nothing tells no place: it has that of its neighbour, unless audio was lost between them.
+        places = {index: row["place"] for index, row in enumerate(rows) if row["exact"]} or {0: 0}
+        spans = []
+        for index, (start, clip) in enumerate(zip(starts, clips, strict=True)):
+            begin = start - 3 * RATE_HZ  # in the quiet room, where the daemon began a hop and a step
+            place = places[min(places, key=lambda other: abs(other - index))]
+            spans.append((begin - (begin - place) % GRID_SAMPLES, start + len(clip) + 2 * RATE_HZ))
+        for row, again in zip(rows, score(spans, stream, Path(folder)), strict=True):
+            row["played"] = decided(again)
     live = [row for row in rows if row["live"]["opened"]]
 
     def delays(name: str) -> list[float]:
@@ -108,6 +114,8 @@ def measure(files: list[Path], options: list[str]) -> dict[str, Any]:
         "opened_live": len(live),
         "same_gate": sum(row["live"]["opened"] == row["file"]["opened"] for row in rows),
         "same_gate_and_intents": sum(row["live"] == row["file"] for row in rows),
+        "same_gate_on_the_same_hops": sum(row["live"]["opened"] == row["played"]["opened"] for row in rows),
+        "same_gate_and_intents_on_the_same_hops": sum(row["live"] == row["played"] for row in rows),
         "heard_sample_for_sample": sum(row["exact"] for row in live),
         "ms_from_phrase_end_to_gate": spread(delays("gate_ms")),
         "ms_from_phrase_end_to_first_intent": spread(delays("intent_ms")),
@@ -115,6 +123,22 @@ def measure(files: list[Path], options: list[str]) -> dict[str, Any]:
         "dropped": health["dropped"], "overflows": health["overflows"], "gaps": health["gaps"],
         "cpu": health["cpu"], "clips": rows,
     }  # fmt: skip
+
+
+def score(spans: list[tuple[int, int]], stream: np.ndarray, folder: Path) -> list[dict[str, Any]]:
+    """Return what `inherentd score` says of pieces of the stream."""
+    paths = [folder / f"{index}.wav" for index in range(len(spans))]
+    for path, (start, stop) in zip(paths, spans, strict=True):
+        soundfile.write(path, stream[start:stop], RATE_HZ)
+    command = [*PROGRAM, "score", "--json", *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def decided(scored: dict[str, Any]) -> dict[str, Any]:
+    """Return whether the gate opened in a scored file, and the heads that fired."""
+    return {"opened": any(event["topic"] == "gate.opened" for event in scored["events"]),
+            "intents": intents(event for event in scored["events"] if event["topic"] == "gate.closed")}  # fmt: skip
 
 
 def laid_out(clips: list[np.ndarray]) -> tuple[list[int], np.ndarray]:
@@ -139,8 +163,8 @@ def compared(index: int, clip: np.ndarray, start: int, scored: dict[str, Any], m
     closed = [m.header for m in mine if m.topic == "gate.closed"]
     row: dict[str, Any] = {
         "clip": index,
-        "file": {"opened": any(event["topic"] == "gate.opened" for event in scored["events"]),
-                 "intents": intents(event for event in scored["events"] if event["topic"] == "gate.closed")},
+        "file": decided(scored),
+        "played": None,
         "live": {"opened": opened is not None, "intents": intents(closed)},
         "exact": False,
     }  # fmt: skip
@@ -152,15 +176,13 @@ def compared(index: int, clip: np.ndarray, start: int, scored: dict[str, Any], m
     shift = offset_of(heard, stream, start)
     if shift is None:
         return row
-    row["exact"] = True
     loud = np.abs(clip.astype(np.float64)).reshape(-1)[: len(clip) // 320 * 320].reshape(-1, 320).max(axis=1)
     phrase_end = start + int(np.flatnonzero(loud > loud.max() * 0.01)[-1] + 1) * 320
-    player_to_stream = (
-        shift - pieces[0].header["at_sample"]
-    )  # of a sample of the daemon's stream, its place in the player's
+    # Of a sample of the daemon's stream, its place in the player's.
+    row["exact"], row["place"] = True, shift - pieces[0].header["at_sample"]
     left = player.left_at(phrase_end)
     row["gate_ms"] = (opened.at - left) * 1000
-    row["transport_ms"] = (opened.at - player.left_at(opened.header["at_sample"] + player_to_stream)) * 1000
+    row["transport_ms"] = (opened.at - player.left_at(opened.header["at_sample"] + row["place"])) * 1000
     intent = next((m for m in mine if m.topic == "intent"), None)
     row["intent_ms"] = None if intent is None else (intent.at - left) * 1000
     return row
@@ -172,7 +194,7 @@ def offset_of(heard: np.ndarray, stream: np.ndarray, near: int) -> int | None:
     needle = heard[middle : middle + 800].tobytes()
     region = stream[max(0, near - 5 * RATE_HZ) : near + 20 * RATE_HZ].tobytes()
     found = region.find(needle)
-    while found % 2:
+    while found >= 0 and found % 2:
         found = region.find(needle, found + 1)
     if found < 0:
         return None

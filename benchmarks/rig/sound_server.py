@@ -103,17 +103,24 @@ class SoundServer:
 
 
 class Player:
-    """Plays what `signal` makes, in real time, until it is closed: writes to pacat on the clock."""
+    """Plays what `signal` makes, in real time, until it is closed: writes to pacat on the clock.
+
+    It writes some blocks ahead: who writes in the last moment leaves holes in the sound whenever the machine is busy.
+    """
 
     def __init__(self, server: SoundServer, signal_of: Callable[[int, int], np.ndarray], *, block_ms: int = 20,
-                 latency_ms: int = 20) -> None:  # fmt: skip
-        """Start at once. signal_of(first, count): int16 samples of the player's own count, from 0."""
+                 ahead_ms: int = 60, latency_ms: int = 40) -> None:  # fmt: skip
+        """Start once pacat is connected. signal_of(first, count): int16 samples of the player's own count, from 0."""
         command = ["pacat", "--playback", "--device=vmic", "--raw", f"--rate={RATE_HZ}", "--channels=1",
                    "--format=s16le", f"--latency-msec={latency_ms}"]  # fmt: skip
         self._process = subprocess.Popen(
             command, env=server.environment, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         )
         self._signal_of, self._block = signal_of, block_ms * RATE_HZ // 1000
+        self._ahead_seconds = ahead_ms / 1000
+        until = time.monotonic() + 10
+        while not server.control("list", "short", "sink-inputs") and time.monotonic() < until:
+            time.sleep(0.01)  # what is written before would stay late by the time that the connection took
         self.started = time.monotonic()
         self.position = 0
         self._closed = False
@@ -121,14 +128,14 @@ class Player:
         self._thread.start()
 
     def left_at(self, sample: int) -> float:
-        """Return the monotonic time at which a sample was handed to the sound server."""
-        return self.started + (sample // self._block) * self._block / RATE_HZ
+        """Return the monotonic time at which a sample is due; the sound server's buffer comes after it."""
+        return self.started + sample / RATE_HZ
 
     def _run(self) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             while not self._closed:
-                wait = self.started + self.position / RATE_HZ - time.monotonic()
+                wait = self.left_at(self.position) - self._ahead_seconds - time.monotonic()
                 if wait > 0:
                     time.sleep(wait)
                 block = self._signal_of(self.position, self._block)
