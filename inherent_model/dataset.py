@@ -7,7 +7,7 @@ the end of the phrase until shortly after it, may rise from the middle on, and i
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.features import Features, speech_bounds
 from inherentd.inherent_model.heads import targets
 from inherentd.inherent_model.manifest import Utterance
+from inherentd.inherent_model.recipe import GROUP_SHARES
 from inherentd.inherent_model.words import terms as terms_of
 from inherentd.pipeline.frontend import FrontendSpec
 
@@ -30,11 +31,8 @@ ROUND_STREAMS = 512
 """drawn at once, and laid into batches of similar length"""
 FEWEST_STREAMS = 5
 """in a batch; one of fewer is left out"""
-GROUP_SHARES = (0.36, 0.16, 0.34, 0.14)
-"""how often a stream begins with one of the 12 kinds, another request, a sentence that is not addressed, and other
-sound that is not (real recordings, of which nobody wrote down the words)"""
 COMPANION_WEIGHTS = (1.0, 1.0, 2.0, 2.0)
-"""how much more often than that a clip of each group is laid beside another one"""
+"""how much more often than it begins a stream a clip of each group (`group_shares`) is laid beside another one"""
 HARD_SHARE = 0.4
 """how many of the unaddressed clips are drawn from the mined ones"""
 ENOUGH_HARD_CLIPS = 50
@@ -95,7 +93,8 @@ class BatchMaker:
     """
 
     def __init__(self, pool: list[Example], augmenter: Augmenter, spec: FrontendSpec, *, step_frames: int,
-                 batch_frames: int, seed: int, terms: int = 0) -> None:  # fmt: skip
+                 batch_frames: int, seed: int, terms: int = 0,
+                 group_shares: Sequence[float] = GROUP_SHARES) -> None:  # fmt: skip
         self.pool = pool
         self.augmenter = augmenter
         self.step_frames = step_frames
@@ -112,9 +111,9 @@ class BatchMaker:
         written = np.array([example.written for example in pool])
         groups = (intents, addressed & ~intents, ~addressed & written, ~addressed & ~written)
         self.groups = [np.flatnonzero(group) for group in groups]
-        shares = np.array(GROUP_SHARES) * [group.any() for group in groups]
+        shares = np.array(group_shares) * [group.any() for group in groups]
         for side in (slice(0, 2), slice(2, 4)):  # what a missing group leaves, the other of its side takes
-            shares[side] *= sum(GROUP_SHARES[side]) / shares[side].sum()
+            shares[side] *= sum(group_shares[side]) / shares[side].sum()
         companions = shares * COMPANION_WEIGHTS
         self.shares, self.companions = shares, companions / companions.sum()
         self.rounds = 0

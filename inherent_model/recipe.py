@@ -13,6 +13,7 @@ from inherentd.inherent_model.heads import SHIPPED_HEADS
 from inherentd.inherent_model.manifest import Utterance, read_manifests
 from inherentd.inherent_model.yaml_files import load
 
+GROUP_SHARES = (0.36, 0.16, 0.34, 0.14)
 NOISE_SUFFIXES = (".opus", ".ogg", ".wav", ".flac")
 
 
@@ -30,6 +31,9 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     repeat: dict[str, int] = {}
     """training clips of these engines (as in `leave_out`) are in the pool so many times: few clips of many voices weigh
     as much as many of one"""
+    group_shares: tuple[float, float, float, float] = GROUP_SHARES
+    """how often a stream begins with one of the 12 kinds, another request, a sentence that is not addressed, and other
+    sound that is not (real recordings, of which nobody wrote down the words)"""
     noise_folder: str | None = None
     """recordings mixed under the speech, optional"""
     augment: AugmentConfig = AugmentConfig()
@@ -71,6 +75,9 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         """Refuse what would only fail, or be passed over, in the middle of a run."""
         if self.validate_every < 1:
             raise ValueError(f"validate_every: got {self.validate_every}, expected 1 or more steps")
+        addressed, unaddressed = sum(self.group_shares[:2]), sum(self.group_shares[2:])
+        if min(*self.group_shares) < 0 or not addressed or not unaddressed:
+            raise ValueError(f"group_shares: got {self.group_shares}, expected 0 or more each, some of both sides")
         if any(times < 1 for times in self.repeat.values()):
             raise ValueError(f"repeat: got {self.repeat}, expected 1 or more times each; `leave_out` leaves clips out")
 
