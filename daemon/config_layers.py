@@ -19,7 +19,7 @@ ENVIRONMENT_PREFIX = "INHERENTD_"
 Tree = dict[str, Any]
 
 
-def load(path: Path | None, environment: Mapping[str, str], assignments: Sequence[str]) -> Config:
+def load(path: Path | None, environment: Mapping[str, str], assignments: Sequence[str] | None) -> Config:
     """Return the configuration: the defaults, then the YAML file, then `INHERENTD_A__B=...`, then `a.b=c`.
 
     Later wins. Raises ConfigurationError for an unknown key (with the nearest known one) and for a value of the wrong type or
@@ -27,7 +27,7 @@ def load(path: Path | None, environment: Mapping[str, str], assignments: Sequenc
     """
     tree: Tree = {}
     config = Config()
-    for place, layer in _layers(path, environment, assignments):
+    for place, layer in _layers(path, environment, assignments or ()):
         _refuse_unknown_keys(layer, Config, place, "")
         tree = _merged(tree, layer)
         try:

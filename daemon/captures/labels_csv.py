@@ -40,7 +40,8 @@ def choose(captures: Iterable[Capture]) -> tuple[list[Capture], list[str]]:
 
 
 def write(store: Store, captures: Sequence[Capture], folder: Path) -> Path:
-    """Write FOLDER/labels.csv and FOLDER/recordings/ID.wav, for their owner only, and return the path of the CSV.
+    """Write FOLDER/labels.csv, FOLDER/recordings/ID.wav and FOLDER/notes.tsv, where there are notes, for their owner only, and
+    return the path of the CSV.
 
     Raises DaemonError when a CSV is there already, and when something cannot be read or written.
     """
@@ -51,6 +52,9 @@ def write(store: Store, captures: Sequence[Capture], folder: Path) -> Path:
         recordings = places.private(folder / "recordings")
         for capture in captures:
             write_private(recordings / f"{capture.id}.wav", store.recording(capture.id).read_bytes())
+        notes = [f"{one.id}\t{' '.join(one.label.note.split())}\n" for one in captures if one.label and one.label.note]
+        if notes:  # the CSV has no column for them
+            write_private(folder / "notes.tsv", "".join(notes).encode())
         write_private(path, _text(captures).encode())
     except OSError as error:
         raise DaemonError(f"{error.filename or folder}: {error.strerror}; nothing was exported") from None

@@ -23,7 +23,6 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set",
         action="append",
-        default=[],
         dest="assignments",
         metavar="KEY=VALUE",
         help="change one setting, e.g. --set gate.hangover_ms=800; may be repeated. In the environment the same is "

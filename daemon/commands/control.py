@@ -28,9 +28,7 @@ RELOAD_SECONDS = 60.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `inherentd control`."""
-    parser.add_argument("--endpoint", help="where the daemon takes requests (default: control.endpoint)")
-    add_client_key_arguments(parser)
-    add_config_arguments(parser)
+    _add_connection_arguments(parser)
     requests = parser.add_subparsers(dest="request", required=True, metavar="REQUEST")
     requests.add_parser("status", help="state, counts, model, thresholds, context, what the ring holds")
     requests.add_parser("mute", help="no sample leaves the capture any more, until unmute")
@@ -54,6 +52,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     mark.add_argument("--head", action="append", default=[], dest="heads", metavar="HEAD", help="intent it really had")
     mark.add_argument("--note", default="")
     requests.add_parser("stop", help="end the daemon, as SIGTERM does")
+    for (
+        request
+    ) in requests.choices.values():  # also after the request; what is not given there stays as given before it
+        request.argument_default = argparse.SUPPRESS
+        _add_connection_arguments(request)
+
+
+def _add_connection_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--endpoint", help="where the daemon takes requests (default: control.endpoint)")
+    add_client_key_arguments(parser)
+    add_config_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

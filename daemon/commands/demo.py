@@ -72,6 +72,6 @@ def _passed_on(arguments: argparse.Namespace) -> list[str]:
         passed += [f"--{flag}", str(value)] if value is not None else []
     for flag in ("strict_delegate", "allow_unsupported"):
         passed += [f"--{flag.replace('_', '-')}"] if getattr(arguments, flag) else []
-    for assignment in arguments.assignments:
+    for assignment in arguments.assignments or ():
         passed += ["--set", assignment]
     return passed

@@ -57,6 +57,7 @@ def test_from_the_engine_to_training(recorded: Store, tmp_path: Path, capsys: py
     assert {(row.session_id, row.device, row.source) for row in read.rows} == {(STREAM, "kitchen", "captures")}
     assert next(csv.reader(path.open())) == [*labels.FIXED_COLUMNS, *HEADS]
     assert {stat.S_IMODE(file.stat().st_mode) for file in [path, *(path.parent / "recordings").iterdir()]} == {0o600}
+    assert (tmp_path / "mine" / "notes.tsv").read_text() == f"{rows[0]['id']}\ttelevision\n"
     inherent = [sys.executable, "-m", "inherentd.inherent_model.cli", "labels", "validate", str(path)]
     done = subprocess.run(inherent, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

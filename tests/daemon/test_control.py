@@ -19,6 +19,7 @@ import pytest
 import yaml
 import zmq
 
+from inherentd.daemon.cli import main
 from inherentd.daemon.control.client import ControlClient, control_endpoint
 from inherentd.daemon.control.requests import AnyRequest, Reply
 from inherentd.daemon.demo.processes import free_endpoint
@@ -271,6 +272,15 @@ def test_the_command(listening: Daemon, tmp_path: Path) -> None:
     assert gone.returncode == 1
     assert "nobody answers at ipc://" in gone.stderr
     assert control("sing").returncode == 2
+
+
+@pytest.mark.parametrize(
+    "options", [["--endpoint", "tcp://127.0.0.1:1"], ["--set", "control.endpoint=tcp://127.0.0.1:1"]]
+)
+def test_where_to_ask_may_stand_on_either_side_of_what_is_asked(options: list[str], capsys) -> None:
+    for arguments in ([*options, "status"], ["status", *options]):
+        assert main(["control", *arguments]) == 1
+        assert "nobody answers at tcp://127.0.0.1:1" in capsys.readouterr().err
 
 
 def test_two_daemons_do_not_share_a_control_socket(listening: Daemon, model: Path, long_file: Path) -> None:
