@@ -82,6 +82,11 @@ class Capture:
         return self._continuity.drift_ppm if self._continuity else 0.0
 
     @property
+    def behind_seconds(self) -> float:
+        """How much audio is late, or lost and not told by `take` yet; when nothing comes any more, it is lost."""
+        return continuity.behind(self._continuity) if self._continuity else 0.0
+
+    @property
     def waiting(self) -> int:
         """How many 16 kHz samples came and were not taken yet."""
         return (self._ring.written - self._position) * SAMPLE_RATE_HZ // self.rate_hz

@@ -88,3 +88,13 @@ def step(
         drift_ppm=(ahead + lost - first) / (now - state.started) * 1e6,
     )
     return after, lost
+
+
+def behind(state: ContinuityState) -> float:
+    """Return how many seconds of audio should have come by the last block and did not: late, or lost and not called so yet.
+
+    Once nothing can come any more, it is lost. It takes a moment to tell: 0 for a device that was just opened.
+    """
+    if state.expected_ahead is None:
+        return 0.0
+    return max(0.0, state.expected_ahead - (state.delivered - (state.last - state.started)))

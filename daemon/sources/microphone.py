@@ -181,6 +181,7 @@ class Microphone:
         self._trouble = reason
         self._zeros = 0
         self._overflows += dead.overflows
+        self._filled_to -= dead.behind_seconds  # what it was late with will not come: silence stands in for it, too
         self._capture = None
         self._opening = Opening(self._section, self._wanted, dead=dead, muted=self.muted)
 

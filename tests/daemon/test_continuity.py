@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inherentd.daemon.sources.continuity import ContinuityConfig, initial_state, step
+from inherentd.daemon.sources.continuity import ContinuityConfig, behind, initial_state, step
 
 BLOCK = 0.08
 CONFIG = ContinuityConfig()
@@ -65,3 +65,27 @@ def test_a_crystal_that_is_off_is_drift_and_not_loss(ppm: float) -> None:
     total, drift = lost(on_time(60_000, ppm=ppm))
     assert total == 0
     assert drift == pytest.approx(ppm, abs=20)
+
+
+def test_what_was_late_when_the_device_went_is_known() -> None:
+    """A process that stood still for 12 s, a sound system that kept 6 s of it, and then the device is unplugged."""
+    state = initial_state(0)
+    for now, reported in on_time(50):
+        state, _ = step(CONFIG, state, now, BLOCK, reported=reported)
+    assert behind(state) == pytest.approx(0, abs=1e-6)
+    resumed = state.last + 12
+    for _ in range(75):
+        state, missing = step(CONFIG, state, resumed, BLOCK, reported=False)
+        assert missing == 0
+    assert behind(state) == pytest.approx(6, abs=0.01)
+    for now, reported in on_time(400, resumed + BLOCK):
+        state, missing = step(CONFIG, state, now, BLOCK, reported=reported)
+        if missing:
+            break
+    assert missing == pytest.approx(6, abs=0.05)
+    assert behind(state) == pytest.approx(0, abs=0.01)
+
+
+def test_a_device_that_was_just_opened_is_not_behind() -> None:
+    state, _ = step(CONFIG, initial_state(0), 0.3, BLOCK, reported=False)
+    assert behind(state) == 0
