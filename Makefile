@@ -11,12 +11,12 @@ INPUTS := pyproject.toml constraints.txt Makefile
 
 HOURS := 1
 
-.PHONY: run test lint types unit audit soak system system-python system-test clean
+.PHONY: run test test-bridges web lint types unit audit soak system system-python system-test clean
 
 run: $(VENV)/run.stamp  ## the demo: the real daemon over bundled clips, its events received by another process
 	$(BIN)/inherentd demo
 
-test: $(VENV)/test.stamp lint types audit unit  ## everything CI checks
+test: $(VENV)/test.stamp lint types audit unit test-bridges  ## everything CI checks
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -32,8 +32,21 @@ unit: $(VENV)/test.stamp
 audit: $(VENV)/test.stamp  ## known vulnerabilities in the pinned dependencies
 	$(BIN)/python scripts/audit.py constraints.txt
 
+test-bridges: .venv-bridges/test.stamp  ## Pipecat and LiveKit, which need an environment of their own
+	.venv-bridges/bin/pyright --project pyright-bridges.json --pythonpath .venv-bridges/bin/python
+	.venv-bridges/bin/pytest tests/bridges/apart
+	$(BIN)/python scripts/audit.py constraints-bridges.txt
+
 soak: $(VENV)/test.stamp  ## listen for HOURS beside other work: make soak HOURS=24
 	$(BIN)/python -m benchmarks.soak --hours $(HOURS)
+
+web: web/node_modules/.package-lock.json  ## the browser demo in web/dist, for any static host
+	cd web && npm run --silent build
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	@sh scripts/system-packages.sh browser
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	touch $@
 
 $(VENV)/bin/pip: | system-python
 	@python="$(PYTHON)"; test -n "$$python" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed: apt-get install python3 python3-venv, or brew install python@3.12"; exit 1; }; \
@@ -44,8 +57,13 @@ $(VENV)/run.stamp: $(INPUTS) | $(VENV)/bin/pip system
 	touch $@
 
 $(VENV)/test.stamp: $(INPUTS) | $(VENV)/bin/pip system-test
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,export-all,openvino,ray,transcribe]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,export-all,openvino,ray,transcribe,wyoming,watch,dashboard]'
 	touch $@ $(VENV)/run.stamp
+
+.venv-bridges/test.stamp: pyproject.toml constraints-bridges.txt Makefile | $(VENV)/test.stamp
+	$(BIN)/python -m venv .venv-bridges
+	.venv-bridges/bin/pip install --quiet --disable-pip-version-check --constraint constraints-bridges.txt --editable '.[pipecat,livekit]' pyright pytest
+	touch $@
 
 system-python:
 	@test -x $(BIN)/pip || test -n "$(PYTHON)" || sh scripts/system-packages.sh python
@@ -54,7 +72,7 @@ system:
 	@sh scripts/system-packages.sh microphone
 
 system-test:
-	@sh scripts/system-packages.sh microphone pulseaudio services synthesizer
+	@sh scripts/system-packages.sh microphone pulseaudio services synthesizer terminal browser
 
 clean:
-	rm -rf $(VENV) .venv-audit build dist *.egg-info src/*.egg-info .pytest_cache .hypothesis .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-audit .venv-bridges build dist web/dist web/node_modules *.egg-info src/*.egg-info .pytest_cache .hypothesis .ruff_cache .import_linter_cache

@@ -33,12 +33,11 @@ import soundfile
 import zmq
 from benchmarks.rig.daemon import PROGRAM, RunningDaemon
 
+from inherentd.client import ClientError, Control, keys
 from inherentd.daemon.config_layers import known_keys
-from inherentd.daemon.control.client import ControlClient
 from inherentd.daemon.demo.processes import free_endpoint
 from inherentd.daemon.engine_setup import SHIPPED_MODELS
-from inherentd.daemon.errors import DaemonError
-from inherentd.daemon.security import clients, keys
+from inherentd.daemon.security import clients, new_keys
 
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"CURVE".ljust(20, b"\0") + b"\0" + bytes(31)
 LEAK_MB = 5.0  # over all inputs
@@ -53,13 +52,13 @@ class Target:
         """Make keys, start it, and wait until it listens."""
         self.random = random.Random(seed)
         self.keys = folder / "keys"
-        keys.write_pair(keys.new_pair(), self.keys / keys.SERVER, force=False)
-        self.friend, self.listener_only, self.operator = keys.new_pair(), keys.new_pair(), keys.new_pair()
+        new_keys.write_pair(new_keys.new_pair(), self.keys / new_keys.SERVER, force=False)
+        self.friend, self.listener_only, self.operator = new_keys.new_pair(), new_keys.new_pair(), new_keys.new_pair()
         allowed = {"friend": clients.Client(self.friend.public.decode(), ["events", "audio", "control"]),
                    "listener": clients.Client(self.listener_only.public.decode(), ["events"]),
                    "operator": clients.Client(self.operator.public.decode(), ["control"])}  # fmt: skip
         clients.write(self.keys, allowed)
-        self.server_public = keys.read_secret(self.keys / keys.SERVER).public
+        self.server_public = keys.read_secret(self.keys / new_keys.SERVER).public
         self.events, self.control, self.http = free_endpoint(), free_endpoint(), free_endpoint().removeprefix("tcp://")
         talk = folder / "talk.wav"
         noise = np.random.default_rng(1).normal(0, 3000, 16_000 * 600).astype(np.int16)
@@ -73,9 +72,9 @@ class Target:
         if self.daemon.wait(lambda m: m.topic == "health" and m.header["frames"] > 100) is None:
             raise SystemExit(f"the daemon does not listen:\n{self.daemon.log}")
 
-    def client(self, pair: keys.KeyPair) -> ControlClient:
+    def client(self, pair: keys.KeyPair) -> Control:
         """Return a control client with a key."""
-        return ControlClient(self.control, keys.ClientKeys(self.server_public, pair))
+        return Control(self.control, keys.ClientKeys(self.server_public, pair))
 
     def raw(self, endpoint: str, data: bytes, *, hold: bool = False) -> None:
         """Connect, send bytes and leave, or leave it open for the while."""
@@ -120,8 +119,8 @@ def greeting_and_nonsense(target: Target) -> str:
 
 def unknown_key(target: Target) -> str:
     """A client whose key nobody authorised, at both ports: it must get nothing."""
-    got = _listened(target, keys.new_pair(), 0.15)
-    with contextlib.suppress(DaemonError), target.client(keys.new_pair()) as client:
+    got = _listened(target, new_keys.new_pair(), 0.15)
+    with contextlib.suppress(ClientError), target.client(new_keys.new_pair()) as client:
         client.ask("status", timeout_seconds=0.15)
         got += 1
     return "an unauthorised key was answered" if got else ""
@@ -129,10 +128,10 @@ def unknown_key(target: Target) -> str:
 
 def events_key_at_control(target: Target) -> str:
     """A client who may have events, asking for control, and listening for audio."""
-    with contextlib.suppress(DaemonError), target.client(target.operator) as client:
+    with contextlib.suppress(ClientError), target.client(target.operator) as client:
         client.ask("audio", start=0, stop=100, timeout_seconds=5)
         return "a key without audio got audio by a request"
-    with contextlib.suppress(DaemonError), target.client(target.listener_only) as client:
+    with contextlib.suppress(ClientError), target.client(target.listener_only) as client:
         client.ask("mute", timeout_seconds=0.15)
         return "a key without control was obeyed"
     return "a key without audio got audio" if _listened(target, target.listener_only, 0.2, b"audio") else ""

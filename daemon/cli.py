@@ -23,12 +23,15 @@ COMMANDS = {
     "run": "listen and publish what is heard over ZeroMQ (what `inherentd` alone does)",
     "demo": "play bundled clips to a real daemon and show what a subscriber receives; start here",
     "listen": "subscribe to a running daemon and print what it publishes",
+    "watch": "watch live what a running daemon, a microphone or a file gives: level, scores, events, health",
+    "dashboard": "show a running daemon live in a browser, with what other thresholds would have done",
     "control": "ask a running daemon: status, mute, thresholds, context, reload, stop",
     "score": "say what the model hears in audio files",
     "devices": "list the microphones",
     "doctor": "check everything that listening needs, and say what to do about what is wrong",
     "bench": "measure what the daemon costs on this machine",
     "captures": "list, play, label and export recent utterances and near misses, where the daemon keeps them",
+    "wyoming": "serve Home Assistant: as its wake word detector, or as a satellite",
     "service": "install the daemon as a service that starts by itself, remove it, say how it is",
     "keys": "make keys, and say which clients may connect",
     "contracts": "write the JSON Schemas of all messages",
@@ -75,10 +78,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(name: str, arguments: Sequence[str]) -> int:
+    from inherentd.client.errors import ClientError
     from inherentd.daemon.errors import ConfigurationError, DaemonError
     from inherentd.pipeline.errors import PipelineError
 
-    module = importlib.import_module(f"inherentd.daemon.commands.{name}")
+    try:
+        module = importlib.import_module(f"inherentd.daemon.commands.{name}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("inherentd"):
+            raise
+        needs = f"needs the package {error.name}, which is not installed"
+        print(f"inherentd {name}: {needs}; `pip install inherentd` brings all that the daemon needs", file=sys.stderr)
+        return 1
     summary = COMMANDS[name]
     parser = Parser(
         prog=f"inherentd {name}",
@@ -90,7 +101,7 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     parsed = parser.parse_args(arguments)
     try:
         return int(module.run(parsed))
-    except (DaemonError, PipelineError) as error:
+    except (ClientError, DaemonError, PipelineError) as error:
         print(f"inherentd {name}: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigurationError) else 1
     except KeyboardInterrupt:

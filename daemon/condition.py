@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inherentd.daemon.messages import State
+from inherentd.client.messages import State
 
 
 @dataclass(frozen=True)

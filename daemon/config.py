@@ -58,7 +58,7 @@ class GateSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     hold_ms: Milliseconds = 3_000  # closes this long after the score fell, even if speech or noise goes on
     refractory_ms: Milliseconds = 300  # stays closed at least this long
     max_length_ms: Annotated[int, Meta(ge=100, le=600_000)] = 15_000
-    preroll_ms: Annotated[int, Meta(ge=0, le=20_000)] = 2_000  # audio sent from before the opening
+    preroll_ms: Annotated[int, Meta(ge=0, le=20_000)] = 4_000  # audio sent from before the opening
 
 
 class SleepSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

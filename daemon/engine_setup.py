@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import inherentd
+from inherentd.client.messages import ModelIdentity
 from inherentd.daemon.config import Config, GateSection, ModelSection
 from inherentd.daemon.config_layers import nearest
 from inherentd.daemon.errors import ConfigurationError, DaemonError
-from inherentd.daemon.messages import ModelIdentity
 from inherentd.daemon.metrics.figures import RunningModel
 from inherentd.pipeline.artifact import ArtifactMetadata, threshold_key
 from inherentd.pipeline.engine import SLICE_SAMPLES, EngineConfig

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from inherentd.client.requests import Mark
 from inherentd.daemon import engine_setup, logging
 from inherentd.daemon.captures.capture import Label
 from inherentd.daemon.captures.recorder import Recorder
@@ -15,7 +17,6 @@ from inherentd.daemon.captures.store import Store, Utterance
 from inherentd.daemon.condition import Condition
 from inherentd.daemon.config import Config
 from inherentd.daemon.control.desk import Desk
-from inherentd.daemon.control.requests import Mark
 from inherentd.daemon.control.server import Asked
 from inherentd.daemon.control.tuning import Tuning, tuned
 from inherentd.daemon.errors import DaemonError
@@ -104,15 +105,31 @@ class Listening:
             "endpoint": self._outlet.endpoint,
             "input": self._started_with.input.source,
             "model": {"version": metadata.version, "hash": metadata.training_hash},
+            "heads": list(engine.heads),
             "thresholds": self.thresholds,
+            "gate": {"opens": engine.config.gate.open_threshold, "closes": engine.config.gate.close_threshold},
             "context": {
                 "assistant_speaking": self.tuning.assistant_speaking,
                 "expecting_reply": self.tuning.reply_until is not None,
             },
+            "deciding": self._deciding(),
             "open": engine.is_open,
+            "asleep": engine.asleep,
+            "level_dbfs": engine.level_dbfs,
+            "scores_per_second": self._config.publish.scores_per_second,
             "held": {"start": engine.oldest, "stop": engine.samples},
             "reloading": self._reloads.under_way,
             "subscribers": self._outlet.subscribers,
+        }
+
+    def _deciding(self) -> dict[str, Any]:
+        """Return what it takes to decide again over published scores, with other thresholds."""
+        engine = self._engine
+        return {
+            "gate": asdict(engine.config.gate),  # with the context's part in its threshold
+            "close_share": engine_setup.CLOSE_SHARE if self._config.gate.close_threshold is None else None,
+            "step_samples": engine.runtime.step_frames * engine.spec.hop_samples,
+            "scores_every_samples": engine.config.scores_every_samples,
         }
 
     def mute(self, *, on: bool) -> None:

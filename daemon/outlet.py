@@ -7,8 +7,10 @@ from typing import Any
 
 import structlog
 
-from inherentd.daemon import messages, stream_clock
+from inherentd.client.messages import ModelIdentity
+from inherentd.daemon import stream_clock
 from inherentd.daemon.condition import Condition
+from inherentd.daemon.event_fields import fields
 from inherentd.daemon.health import Health
 from inherentd.daemon.notify import Notifier
 from inherentd.daemon.publisher import Publisher
@@ -25,9 +27,7 @@ HOP_SAMPLES = SAMPLE_RATE_HZ // 50
 class Outlet:
     """Sends events and health through one publisher."""
 
-    def __init__(
-        self, publisher: Publisher, model: messages.ModelIdentity, processor: Processor, notifier: Notifier
-    ) -> None:
+    def __init__(self, publisher: Publisher, model: ModelIdentity, processor: Processor, notifier: Notifier) -> None:
         """Set the clock to now: no sample has been heard."""
         self._publisher, self._model, self._processor = publisher, model, processor
         self._notifier = notifier
@@ -71,8 +71,8 @@ class Outlet:
         """Publish what the engine told."""
         for event in events:
             payload = event.pcm.astype("<i2", copy=False).tobytes() if isinstance(event, Audio) else None
-            fields = messages.fields(event, self._model)
-            self._publisher.publish(event.TOPIC, self._clock.time_ns(event.at_sample), fields, payload)
+            added = fields(event, self._model)
+            self._publisher.publish(event.TOPIC, self._clock.time_ns(event.at_sample), added, payload)
             self._log_event(event)
 
     def time_ns(self, at_sample: int) -> int:
@@ -116,7 +116,7 @@ class Outlet:
         """Tell the service manager that a reload begins, or is over."""
         self._notifier.reload(under_way=under_way)
 
-    def change_model(self, model: messages.ModelIdentity, processor: Processor) -> None:
+    def change_model(self, model: ModelIdentity, processor: Processor) -> None:
         """Tell from now on that this model decides."""
         self._model, self._processor = model, processor
 
@@ -127,7 +127,7 @@ class Outlet:
             case Intent() if event.final:
                 self._log.info("intent", utterance=event.utterance, head=event.head, score=round(event.score, 3))
             case GateClosed():
-                seconds = round(event.duration_samples / messages.SAMPLE_RATE_HZ, 2)
+                seconds = round(event.duration_samples / SAMPLE_RATE_HZ, 2)
                 self._log.info("gate closed", utterance=event.utterance, reason=event.reason, seconds=seconds)
             case _:
                 pass

@@ -11,7 +11,7 @@ from typing import Any, Self
 import msgspec
 import zmq
 
-from inherentd.daemon.messages import HEADERS
+from inherentd.client.messages import HEADERS
 from inherentd.daemon.security.clients import REFRESH_SECONDS
 from inherentd.daemon.security.sockets import LINGER_MS, ServerSockets
 from inherentd.daemon.security.subscriptions import MAX_REQUEST_BYTES, Subscriptions

@@ -9,12 +9,12 @@ from contextlib import ExitStack
 
 import structlog
 
+from inherentd.client.places import control_endpoint
 from inherentd.daemon import engine_setup, metrics, places, sources
 from inherentd.daemon.captures.recorder import open_recorder
 from inherentd.daemon.condition import Condition
 from inherentd.daemon.config import Config
 from inherentd.daemon.control import tuning
-from inherentd.daemon.control.client import control_endpoint
 from inherentd.daemon.control.desk import Desk
 from inherentd.daemon.control.server import ControlServer
 from inherentd.daemon.control.tuning import Tuning

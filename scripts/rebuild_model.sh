@@ -15,7 +15,7 @@ case "$*" in
     out=models events=--real clips="--limit 300" day="--hours 24"
     det=$out/det.png pages="$out/README.md README.md"
     [ ! -d docs ] || det=docs/det.png # where the pages show it
-    shipped="--backend all --only inherent.onnx inherent-windowed.onnx inherent-litert.tflite inherent-mlx.safetensors"
+    shipped="--backend all --only inherent.onnx inherent-windowed.onnx inherent-audio-float16.onnx inherent-litert.tflite inherent-mlx.safetensors"
     ;;
 *)
     echo "usage: sh $0 [--quick]" >&2

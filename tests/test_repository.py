@@ -56,13 +56,19 @@ def test_the_wheel_and_the_sdist_hold_everything(tmp_path: Path) -> None:
         "inherentd/systemd/inherentd.service",
         "inherentd/systemd/inherentd@.service",
         "inherentd/systemd/org.inherentd.agent.plist",
+        "inherentd/web/dashboard/index.html",
+        "inherentd/web/dashboard/dashboard.css",
+        "inherentd/web/dashboard/main.js",
         "inherentd/pipeline/runtimes/onnx.py",
         "inherentd/export/onnx.py",
+        "inherentd/bridges/wyoming/wake.py",
     ):
         assert wanted in names, wanted
     assert sum(name.endswith(".flac") for name in names) >= 12
     assert not [
-        name for name in names if name.endswith(("inherent.safetensors", "-windowed.onnx")) or name.startswith("tests")
+        name
+        for name in names
+        if name.endswith(("inherent.safetensors", "-windowed.onnx", "-audio-float16.onnx")) or name.startswith("tests")
     ]
 
 
@@ -75,15 +81,17 @@ def test_the_sample_rate_is_written_down_once() -> None:
 
 
 def test_constraints_pin_versions_and_name_no_address() -> None:
-    lines = [line for line in (REPOSITORY / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
-    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][A-Za-z0-9.]*", line) for line in lines), lines
+    for name in ("constraints.txt", "constraints-bridges.txt"):
+        lines = [line for line in (REPOSITORY / name).read_text().splitlines() if not line.startswith("#")]
+        assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][A-Za-z0-9.]*", line) for line in lines), lines
 
 
 def test_every_dependency_is_pinned_and_explained() -> None:
     project = (REPOSITORY / "pyproject.toml").read_text()
     section = project[project.index("\ndependencies = [") : project.index("[project.scripts]")]
     names = {name.lower() for name in re.findall(r'"([A-Za-z0-9_-]+)(?:\[[a-z]+\])?[><=]', section)} - {"setuptools"}
-    pinned = {line.split("==")[0].lower() for line in (REPOSITORY / "constraints.txt").read_text().splitlines()}
+    constraints = [(REPOSITORY / name).read_text() for name in ("constraints.txt", "constraints-bridges.txt")]
+    pinned = {line.split("==")[0].lower() for text in constraints for line in text.splitlines()}
     explained = (REPOSITORY / "docs" / "dependencies.md").read_text().lower()
     assert names <= pinned
     assert [name for name in names if name not in explained] == []
@@ -93,7 +101,9 @@ def test_the_versions_that_are_written_down_agree() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     released = re.findall(r"^## \[([0-9.]+)\]", (REPOSITORY / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert released[0] == project["version"]
-    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)$", (REPOSITORY / "constraints.txt").read_text(), re.MULTILINE))
+    pinned: dict[str, str] = {}
+    for name in ("constraints-bridges.txt", "constraints.txt"):  # of what both pin, the latter's are explained
+        pinned |= dict(re.findall(r"^([\w.-]+)==(\S+)$", (REPOSITORY / name).read_text(), re.MULTILINE))
     rows = re.findall(
         r"^\| ([^|]+) \| ([0-9][^|]*) \|", (REPOSITORY / "docs" / "dependencies.md").read_text(), re.MULTILINE
     )

@@ -17,9 +17,8 @@ from typing import Any
 import msgspec
 import zmq
 
-from inherentd.daemon.control.client import ControlClient
-from inherentd.daemon.security.keys import ClientKeys
-from inherentd.daemon.subscriber import identify
+from inherentd.client import ClientKeys, Control
+from inherentd.client.connecting import identify
 
 PROGRAM = [sys.executable, "-m", "inherentd.daemon.cli"]
 BUSY = "while True: sum(range(100000))"  # for a process beside it that takes a core
@@ -67,7 +66,7 @@ class RunningDaemon:
 
     def ask(self, request: str, **fields: object) -> tuple[dict[str, Any], bytes]:
         """Ask over the control socket."""
-        with ControlClient(self.control_endpoint, self._keys) as client:
+        with Control(self.control_endpoint, self._keys) as client:
             return client.ask(request, **{"timeout_seconds": 20.0, **fields})
 
     def wait(self, wanted: Callable[[Arrival], bool], seconds: float = 20.0, start: int = 0) -> Arrival | None:

@@ -13,8 +13,8 @@ import numpy as np
 from msgspec import Meta, Struct, field
 from numpy.typing import NDArray
 
+from inherentd.client.messages import Count, ModelIdentity, Probability
 from inherentd.daemon.config_layers import nearest
-from inherentd.daemon.messages import Count, ModelIdentity, Probability
 from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
 
 Kind = Literal["utterance", "near_miss"]

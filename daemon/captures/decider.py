@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from inherentd.client.messages import ModelIdentity
 from inherentd.daemon import engine_setup
-from inherentd.daemon.messages import ModelIdentity
 from inherentd.pipeline.engine import Engine
 
 

@@ -9,10 +9,10 @@ from typing import get_args
 
 import msgspec
 
+from inherentd.client.keys import ClientKeys
 from inherentd.daemon import config_layers
 from inherentd.daemon.config import Backend, Config, Delegate
 from inherentd.daemon.errors import DaemonError
-from inherentd.daemon.security import keys
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,13 +71,14 @@ def add_client_key_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def client_keys(arguments: argparse.Namespace) -> keys.ClientKeys | None:
-    """Return the keys to connect with; None without any. Raises DaemonError for one without the other."""
+def client_keys(arguments: argparse.Namespace) -> ClientKeys | None:
+    """Return the keys to connect with; None without any. Raises DaemonError for one without the other, ClientError for what is
+    no key."""
     if arguments.server_key is None and arguments.key is None:
         return None
     if arguments.server_key is None or arguments.key is None:
         raise DaemonError("--server-key and --key go together: the daemon's public key, and the own secret one")
-    return keys.ClientKeys(keys.public_key(arguments.server_key), keys.read_secret(arguments.key))
+    return ClientKeys.read(arguments.server_key, arguments.key)
 
 
 def configuration(arguments: argparse.Namespace) -> Config:

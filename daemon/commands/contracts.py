@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 
-from inherentd.daemon.control.requests import AnyRequest, Reply
+from inherentd.client.messages import HEADERS
+from inherentd.client.requests import AnyRequest, Reply
 from inherentd.daemon.errors import DaemonError
-from inherentd.daemon.messages import HEADERS, ScoreLine
+from inherentd.daemon.score_line import ScoreLine
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -12,6 +12,7 @@ import wave
 from pathlib import Path
 from typing import Any
 
+from inherentd.client.control import ANSWER_SECONDS, RELOAD_SECONDS, Control
 from inherentd.daemon.commands.arguments import (
     add_client_key_arguments,
     add_config_arguments,
@@ -20,10 +21,7 @@ from inherentd.daemon.commands.arguments import (
     seconds,
 )
 from inherentd.daemon.config_layers import parsed_thresholds
-from inherentd.daemon.control.client import ControlClient, control_endpoint
 from inherentd.daemon.errors import DaemonError
-
-RELOAD_SECONDS = 60.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,10 +65,14 @@ def _add_connection_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask and print."""
-    where = arguments.endpoint or control_endpoint(configuration(arguments).control.endpoint)
+    where = arguments.endpoint or configuration(arguments).control.endpoint
+    if where is None:
+        raise DaemonError("control.endpoint: is null, no requests are taken; give the daemon's --endpoint")
     name, fields = _request(arguments)
-    with ControlClient(where, client_keys(arguments)) as client:
-        result, payload = client.ask(name, timeout_seconds=RELOAD_SECONDS if name == "reload" else 5.0, **fields)
+    with Control(where, client_keys(arguments)) as control:
+        result, payload = control.ask(
+            name, timeout_seconds=RELOAD_SECONDS if name == "reload" else ANSWER_SECONDS, **fields
+        )
     if name == "audio":
         _write(arguments.out, payload, result["rate"])
     print(json.dumps(result, indent=2))

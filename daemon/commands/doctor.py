@@ -14,7 +14,8 @@ import platform
 import sys
 from collections.abc import Iterator
 
-from inherentd.daemon import engine_setup, places
+from inherentd.client.places import runtime_folder
+from inherentd.daemon import engine_setup
 from inherentd.daemon.commands.arguments import add_config_arguments, add_model_arguments, configuration, seconds
 from inherentd.daemon.config import Config
 from inherentd.daemon.doctor import (
@@ -110,7 +111,7 @@ def _portaudio_version() -> str:
 
 def _sockets(config: Config, *, held: bool) -> Iterator[Finding]:
     yield sockets.zmq_endpoint("publish.endpoint", config.publish.endpoint, running=held)
-    folder, control = places.runtime_folder(), config.control.endpoint
+    folder, control = runtime_folder(), config.control.endpoint
     yield sockets.folder(folder, os.getuid())
     if control is None:
         yield Finding("control.endpoint", "ok", "off: no requests are taken")

@@ -1,7 +1,7 @@
 """Make keys, and say which clients may connect. With them the daemon can be reached from other machines (docs/security.md).
 
 on the device    inherentd keys new
-on the client    inherentd keys new laptop
+on the client    inherentd keys new laptop --out laptop.key
 on the device    inherentd keys authorize laptop laptop.pub
                  inherentd --set security.curve=true --set publish.endpoint=tcp://0.0.0.0:5710
 on the client    inherentd listen --endpoint tcp://DEVICE:5710 --server-key server.pub --key laptop.key
@@ -14,10 +14,11 @@ import json
 import os
 from pathlib import Path
 
+from inherentd.client import keys
 from inherentd.daemon import config_layers, security
 from inherentd.daemon.commands.arguments import add_config_arguments
 from inherentd.daemon.errors import DaemonError
-from inherentd.daemon.security import clients, keys
+from inherentd.daemon.security import clients, new_keys
 from inherentd.daemon.security.clients import Client
 from inherentd.daemon.security.permissions import PERMISSIONS, Permission
 
@@ -54,14 +55,14 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.keys or security.keys_folder(config.security)
     match arguments.action:
         case "new" if arguments.client:
-            _new_client(folder, keys.check_name(arguments.client), arguments.out, force=arguments.force)
+            _new_client(folder, new_keys.check_name(arguments.client), arguments.out, force=arguments.force)
         case "new":
             _new_server(folder, arguments.out, force=arguments.force)
         case "show":
             _show(folder, as_json=arguments.json)
         case "authorize":
             client = Client(keys.public_key(arguments.key).decode(), arguments.allow)
-            clients.write(folder, clients.read(folder) | {keys.check_name(arguments.client): client})
+            clients.write(folder, clients.read(folder) | {new_keys.check_name(arguments.client): client})
             print(f"{arguments.client} may have: {', '.join(client.allow)}")
         case _:
             _revoke(folder, arguments.client)
@@ -71,18 +72,18 @@ def run(arguments: argparse.Namespace) -> int:
 def _new_server(folder: Path, out: Path | None, *, force: bool) -> None:
     if out is not None:
         raise DaemonError(
-            f"--out is for a client's key; the daemon's is {keys.SERVER} in a folder: --keys {out.parent}"
+            f"--out is for a client's key; the daemon's is {new_keys.SERVER} in a folder: --keys {out.parent}"
         )
-    pair = keys.new_pair()
-    public_file = keys.write_pair(pair, folder / keys.SERVER, force=force)
+    pair = new_keys.new_pair()
+    public_file = new_keys.write_pair(pair, folder / new_keys.SERVER, force=force)
     print(f"{keys.PUBLIC} {pair.public.decode()}")
     print(f"Every client needs this public key: copy {public_file} to it.")
 
 
 def _new_client(folder: Path, name: str, out: Path | None, *, force: bool) -> None:
     secret_file = out or folder / f"{name}.key"
-    pair = keys.new_pair()
-    public_file = keys.write_pair(pair, secret_file, force=force)
+    pair = new_keys.new_pair()
+    public_file = new_keys.write_pair(pair, secret_file, force=force)
     print(f"{keys.PUBLIC} {pair.public.decode()}")
     print(f"The secret key is {secret_file}: it belongs on the client's machine, and nowhere else.")
     print(f"On the device that listens: inherentd keys authorize {name} {public_file}")
@@ -90,7 +91,7 @@ def _new_client(folder: Path, name: str, out: Path | None, *, force: bool) -> No
 
 
 def _show(folder: Path, *, as_json: bool) -> None:
-    pair = keys.read_secret(folder / keys.SERVER)
+    pair = keys.read_secret(folder / new_keys.SERVER)
     allowed = clients.read(folder)
     if as_json:
         rows = {name: {"public_key": one.public_key, "allow": one.allow} for name, one in sorted(allowed.items())}

@@ -11,11 +11,26 @@ import contextlib
 import itertools
 import json
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 
+import msgspec
+
+from inherentd.client import Message, Subscriber
+from inherentd.client.errors import printable
+from inherentd.client.messages import (
+    HEADERS,
+    AudioHeader,
+    GateClosedHeader,
+    GateOpenedHeader,
+    HealthHeader,
+    IntentHeader,
+    ScoresHeader,
+)
 from inherentd.daemon.commands.arguments import add_client_key_arguments, client_keys, count, seconds
 from inherentd.daemon.config import PublishSection
-from inherentd.daemon.subscriber import Message, subscribe
+
+PATIENCE_SECONDS = 3.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--topic",
         action="append",
         dest="topics",
+        type=topic,
         metavar="T",
         help="only this topic, or topics that begin so, e.g. gate; may be repeated (default: all)",
     )
@@ -43,12 +59,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def topic(text: str) -> str:
+    """Return a topic, or how some begin. Raises ArgumentTypeError when none does."""
+    if not any(name.startswith(text) for name in HEADERS):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected one of {', '.join(HEADERS)}, or how they begin")
+    return text
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Print messages until one of the limits."""
     received = 0
-    messages = subscribe(arguments.endpoint, arguments.topics or [""], arguments.timeout, client_keys(arguments))
-    with contextlib.suppress(KeyboardInterrupt):  # the usual way to end it
-        for message in itertools.islice(messages, arguments.count):
+    with (
+        Subscriber(arguments.endpoint, *arguments.topics or (), keys=client_keys(arguments)) as subscriber,
+        contextlib.suppress(KeyboardInterrupt),  # the usual way to end it
+    ):
+        for message in itertools.islice(_messages(subscriber, arguments), arguments.count):
             received += 1
             print(_json_line(message) if arguments.json else _readable(message), flush=True)
     if not received:
@@ -57,31 +82,45 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if received else 1
 
 
+def _messages(subscriber: Subscriber, arguments: argparse.Namespace) -> Iterator[Message]:
+    """Yield what comes, and say on stderr when at first nothing does: a daemon gives health each second."""
+    if arguments.timeout is None or arguments.timeout > PATIENCE_SECONDS:
+        first = list(itertools.islice(subscriber.messages(PATIENCE_SECONDS), 1))
+        if not first and not arguments.topics:
+            why = "does a daemon publish there, and does it ask for keys, or for others?"
+            print(f"inherentd listen: nothing from {arguments.endpoint} yet: {why}", file=sys.stderr)
+        yield from first
+    yield from subscriber.messages(arguments.timeout)
+
+
 def _json_line(message: Message) -> str:
-    return json.dumps({"topic": message.topic, **message.header})
+    return json.dumps({"topic": message.topic, **msgspec.to_builtins(message.header)})
 
 
 def _readable(message: Message) -> str:
-    header = message.header
-    clock = datetime.fromtimestamp(header["time_ns"] / 1e9).astimezone().strftime("%H:%M:%S.%f")[:-3]
-    match message.topic:
-        case "gate.opened":
-            text = f"utterance {header['utterance']}, score {header['score']:.2f}"
-        case "intent":
-            when = "final" if header["final"] else "early"
-            text = f"utterance {header['utterance']}, {header['head']} {header['score']:.2f} ({when})"
-        case "gate.closed":
-            intents = ", ".join(header["intents"]) or "no intent"
-            text = f"utterance {header['utterance']}, {header['duration_ms']:.0f} ms, {header['reason']}: {intents}"
-        case "audio":
-            last = ", the last" if header["last"] else ""
-            text = f"utterance {header['utterance']}, {header['samples']} samples from {header['at_sample']}{last}"
-        case "health":
-            reason = f" ({header['reason']})" if header["reason"] else ""
-            text = f"{header['state']}{reason}, cpu {header['cpu']:.1%}, {header['rss'] / 2**20:.0f} MiB"
-        case "scores":
-            best = max(header["scores"], key=header["scores"].get)
-            text = f"{best} {header['scores'][best]:.2f}, {header['level_dbfs']:.0f} dBFS"
-        case _:
-            text = json.dumps(header)
-    return f"{clock}  {message.topic:<12} {text}"
+    clock = datetime.fromtimestamp(message.header.time_ns / 1e9).astimezone().strftime("%H:%M:%S.%f")[:-3]
+    lost = f"  ({message.lost} lost before it)" if message.lost else ""
+    return printable(f"{clock}  {message.topic:<12} {_text(message)}{lost}")
+
+
+def _text(message: Message) -> str:
+    match message.header:
+        case GateOpenedHeader() as header:
+            return f"utterance {header.utterance}, score {header.score:.2f}"
+        case IntentHeader() as header:
+            when = "final" if header.final else "early"
+            return f"utterance {header.utterance}, {header.head} {header.score:.2f} ({when})"
+        case GateClosedHeader() as header:
+            intents = ", ".join(header.intents) or "no intent"
+            return f"utterance {header.utterance}, {header.duration_ms:.0f} ms, {header.reason}: {intents}"
+        case AudioHeader() as header:
+            last = ", the last" if header.last else ""
+            return f"utterance {header.utterance}, {header.samples} samples from {header.at_sample}{last}"
+        case HealthHeader() as header:
+            reason = f" ({header.reason})" if header.reason else ""
+            return f"{header.state}{reason}, cpu {header.cpu:.1%}, {header.rss / 2**20:.0f} MiB"
+        case ScoresHeader(scores=scores) as header if scores:
+            best = max(scores, key=scores.__getitem__)
+            return f"{best} {scores[best]:.2f}, {header.level_dbfs:.0f} dBFS"
+        case header:
+            return f"at sample {header.at_sample}"

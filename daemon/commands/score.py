@@ -7,6 +7,7 @@ the others are scored, and the exit code is 1.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +15,19 @@ from typing import Any
 
 import msgspec
 
-from inherentd.daemon import engine_setup, messages
+from inherentd.client.messages import ModelIdentity
+from inherentd.daemon import engine_setup
 from inherentd.daemon.commands.arguments import add_config_arguments, add_model_arguments, configuration
 from inherentd.daemon.errors import DaemonError
-from inherentd.daemon.messages import ModelIdentity, ScoreLine
+from inherentd.daemon.event_fields import fields
+from inherentd.daemon.plot import names
+from inherentd.daemon.plot.trace import Trace
+from inherentd.daemon.score_line import ScoreLine
 from inherentd.daemon.sources.decoding import AudioFile
 from inherentd.pipeline.engine import Engine
 from inherentd.pipeline.errors import PipelineError
 from inherentd.pipeline.events import Event
+from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
 
 BLOCK_SECONDS = 10.0
 
@@ -30,12 +36,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `inherentd score`."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="WAV, FLAC or OGG, any rate and number of channels")
     parser.add_argument("--json", action="store_true", help="one JSON object a line: path, seconds, scores, events")
+    parser.add_argument(
+        "--plot", type=Path, metavar="DIR", help="also draw each file: mel, gate and intents over time, as DIR/NAME.png"
+    )
     add_model_arguments(parser)
     add_config_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Score each file."""
+    folder: Path | None = arguments.plot
+    if folder is not None and importlib.util.find_spec("matplotlib") is None:
+        print("inherentd score: --plot needs matplotlib: pip install 'inherentd[plot]'", file=sys.stderr)
+        return 2
     config = configuration(arguments)
     runtime = engine_setup.open_model(config.model)
     if runtime.processor.reason:
@@ -43,43 +56,60 @@ def run(arguments: argparse.Namespace) -> int:
     model = engine_setup.identity(runtime.metadata)
     engine_config = engine_setup.engine_config(config, runtime.metadata)
     exit_code = 0
-    for name in arguments.files:
+    for name, picture in zip(arguments.files, names.pictures(arguments.files), strict=True):
+        engine, trace = Engine(engine_config, runtime), None if folder is None else Trace()
         try:
-            line = score(name, Engine(engine_config, runtime), model)
+            line = score(name, engine, model, trace)
+            print(
+                msgspec.json.encode(line).decode() if arguments.json else _readable(line, engine_config.gate.heads[0]),
+                flush=True,
+            )
+            if folder is not None and trace is not None:
+                _draw(trace, line, engine, folder / picture)
         except (DaemonError, PipelineError) as error:
             print(f"inherentd score: {error}", file=sys.stderr)
             exit_code = 1
-            continue
-        print(
-            msgspec.json.encode(line).decode() if arguments.json else _readable(line, engine_config.gate.heads[0]),
-            flush=True,
-        )
     return exit_code
 
 
-def score(name: str, engine: Engine, model: ModelIdentity) -> ScoreLine:
-    """Return the line of one file. `engine` must be fresh. Raises DaemonError when the file cannot be read whole."""
+def score(name: str, engine: Engine, model: ModelIdentity, trace: Trace | None = None) -> ScoreLine:
+    """Return the line of one file. `engine` must be fresh; `trace` gets what it hears and scores. Raises DaemonError when the
+    file cannot be read whole."""
     file = AudioFile(Path(name))
-    events = list(_events(file, engine))
+    engine.listener = trace.step if trace is not None else None
+    events = list(_events(file, engine, trace))
     bad = file.bad_samples + engine.bad_samples
     if bad:
         print(f"inherentd score: {name}: {bad} samples were not numbers (NaN or infinite); taken as 0", file=sys.stderr)
     return ScoreLine(
         path=name,
-        seconds=engine.samples / messages.SAMPLE_RATE_HZ,
+        seconds=engine.samples / SAMPLE_RATE_HZ,
         scores=engine.peaks,
         events=[_record(event, model) for event in events],
     )
 
 
-def _events(file: AudioFile, engine: Engine) -> Iterator[Event]:
+def _events(file: AudioFile, engine: Engine, trace: Trace | None) -> Iterator[Event]:
     for block in file.blocks(BLOCK_SECONDS):
+        if trace is not None:
+            trace.hear(block)
         yield from engine.push(block)
     yield from engine.finish()
 
 
+def _draw(trace: Trace, line: ScoreLine, engine: Engine, path: Path) -> None:
+    from inherentd.daemon.plot.figure import draw
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draw(trace, line, engine, path)
+    except OSError as error:
+        raise DaemonError(f"--plot: {path}: cannot be written: {error.strerror}") from None
+    print(f"inherentd score: {line.path}: drawn as {path}", file=sys.stderr)
+
+
 def _record(event: Event, model: ModelIdentity) -> dict[str, Any]:
-    return {"topic": event.TOPIC, **messages.fields(event, model)}
+    return {"topic": event.TOPIC, **fields(event, model)}
 
 
 def _readable(line: ScoreLine, gate: str) -> str:
@@ -87,7 +117,7 @@ def _readable(line: ScoreLine, gate: str) -> str:
     lines = [f"{line.path}  {line.seconds:.1f} s"]
     lines += [f"  {head:<24} {peak:.2f}" for head, peak in heads]
     for event in line.events:
-        at = f"{event['at_sample'] / messages.SAMPLE_RATE_HZ:7.2f} s  {event['topic']:<12}"
+        at = f"{event['at_sample'] / SAMPLE_RATE_HZ:7.2f} s  {event['topic']:<12}"
         match event["topic"]:
             case "gate.opened":
                 lines.append(f"  {at} score {event['score']:.2f}")

@@ -8,9 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from inherentd.daemon.config_layers import nearest
-from inherentd.daemon.control import tuning
-from inherentd.daemon.control.requests import (
+from inherentd.client.requests import (
     AudioGet,
     ContextSet,
     Mark,
@@ -22,6 +20,8 @@ from inherentd.daemon.control.requests import (
     ThresholdsSet,
     Unmute,
 )
+from inherentd.daemon.config_layers import nearest
+from inherentd.daemon.control import tuning
 from inherentd.daemon.control.server import Asked, ControlServer
 from inherentd.daemon.control.tuning import Tuning
 from inherentd.daemon.errors import DaemonError

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import zmq
 
-from inherentd.daemon.control.requests import AnyRequest, AudioGet, Reply
+from inherentd.client.requests import AnyRequest, AudioGet, Reply
 from inherentd.daemon.security.connections import of_frame
 from inherentd.daemon.security.sockets import LINGER_MS, ServerSockets
 

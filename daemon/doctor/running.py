@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from inherentd.daemon.control.client import ControlClient, control_endpoint
+import msgspec
+
+from inherentd.client import ClientError, Control, Subscriber
 from inherentd.daemon.doctor.finding import Finding
-from inherentd.daemon.errors import DaemonError
 from inherentd.daemon.metrics.figures import HEALTHY
-from inherentd.daemon.subscriber import subscribe
 
 ANSWER_SECONDS = 0.5
 HEALTH_SECONDS = 2.5  # health comes every second
@@ -19,19 +19,14 @@ Health = dict[str, Any]
 
 def health_at(endpoint: str, seconds: float = HEALTH_SECONDS) -> Health | None:
     """Return the next health message of a daemon that publishes there; None where none comes."""
-    with contextlib.suppress(DaemonError), ControlClient(control_endpoint("auto")) as client:
-        status, _ = client.ask("status", timeout_seconds=ANSWER_SECONDS)  # also of one that publishes to keys only
+    with contextlib.suppress(ClientError), Control() as control:
+        status, _ = control.ask("status", timeout_seconds=ANSWER_SECONDS)  # also of one that publishes to keys only
         if status["endpoint"] == endpoint:
             return status
     try:
-        return next(
-            (
-                message.header
-                for message in subscribe(endpoint.replace("tcp://*", "tcp://127.0.0.1"), ["health"], seconds)
-            ),
-            None,
-        )
-    except DaemonError:  # an address that makes no sense, or somebody else's messages
+        with Subscriber(endpoint, "health") as subscriber:
+            return next((msgspec.to_builtins(message.header) for message in subscriber.messages(seconds)), None)
+    except ClientError:  # an address that makes no sense, or somebody else's messages
         return None
 
 

@@ -11,7 +11,7 @@ import zmq
 
 from inherentd.daemon.doctor.finding import Finding
 from inherentd.daemon.errors import DaemonError
-from inherentd.daemon.metrics import endpoint as http
+from inherentd.daemon.security import http_address
 
 
 def zmq_endpoint(key: str, endpoint: str, *, running: bool) -> Finding:
@@ -37,7 +37,7 @@ def metrics_endpoint(endpoint: str | None, *, insecure: bool, running: bool) -> 
     if endpoint is None:
         return Finding(key, "ok", "off")
     try:
-        host, port = http.parse(endpoint, insecure=insecure)
+        host, port = http_address.parse(endpoint, insecure=insecure)
     except DaemonError as error:
         return Finding(key, "failure", str(error).removeprefix(f"{key}: "))
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:

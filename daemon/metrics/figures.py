@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from inherentd.daemon.messages import State
+from inherentd.client.messages import State
 
 STEP_BUCKETS_SECONDS = (50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 20e-3, 50e-3, 100e-3)
 HEALTHY = ("listening", "muted")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-import ipaddress
 import socket
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Protocol, cast
+
+from inherentd.daemon.security.http_address import is_own_name
 
 CONNECTION_SECONDS = 5.0
 MOST_BYTES = 16 * 1024
@@ -69,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer, or say that there is nothing."""
         server = cast("Answering", self.server)
-        if server.loopback_only and not _is_own_name(self.headers.get("Host", "")):
+        if server.loopback_only and not is_own_name(self.headers.get("Host", "")):
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
             return
         answer = server.answer(self.path.partition("?")[0])
@@ -107,15 +108,3 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the name is the library's)
         """Log nothing: peers do not write to stderr."""
-
-
-def _is_own_name(host: str) -> bool:
-    """Return whether a Host header names this machine, and not a name that a web page made point to it."""
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-    if name.lower() in ("", "localhost"):
-        return True
-    try:
-        ipaddress.ip_address(name.strip("[]"))
-    except ValueError:
-        return False
-    return True

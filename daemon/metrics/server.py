@@ -18,10 +18,10 @@ from typing import Any, Self
 import structlog
 
 from inherentd.daemon.errors import DaemonError
-from inherentd.daemon.metrics import endpoint as endpoints
 from inherentd.daemon.metrics.exposition import CONTENT_TYPE, Exposition
 from inherentd.daemon.metrics.figures import Figures
 from inherentd.daemon.metrics.handler import Answer, Handler
+from inherentd.daemon.security import http_address
 
 MOST_CONNECTIONS = 8
 POLL_SECONDS = 0.5  # how long close() may take
@@ -37,7 +37,7 @@ class MetricsServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def __init__(self, endpoint: str, figures: Figures, *, insecure: bool = False) -> None:
         """Bind and begin to answer. Raises DaemonError when the endpoint is taken or makes no sense."""
-        host, port = endpoints.parse(endpoint, insecure=insecure)
+        host, port = http_address.parse(endpoint, insecure=insecure)
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.loopback_only = not insecure
         self._figures, self._exposition = figures, Exposition(figures)
@@ -131,4 +131,4 @@ def _bind_failure(endpoint: str, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"metrics.endpoint: {endpoint} is already in use; choose another, e.g. 127.0.0.1:5713"
     why = os.strerror(error.errno) if error.errno else str(error)
-    return f"metrics.endpoint: cannot bind {endpoint} ({why}); {endpoints.EXAMPLE}"
+    return f"metrics.endpoint: cannot bind {endpoint} ({why}); {http_address.EXAMPLE}"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from inherentd.client.messages import State
 from inherentd.daemon import process_usage
-from inherentd.daemon.messages import State
 from inherentd.daemon.metrics.figures import Figures
 
 

@@ -12,10 +12,11 @@ import msgspec
 import structlog
 import yaml
 
+from inherentd.client import keys
+from inherentd.client.errors import ClientError
 from inherentd.daemon import places
 from inherentd.daemon.errors import DaemonError
 from inherentd.daemon.private_files import write_private
-from inherentd.daemon.security import keys
 from inherentd.daemon.security.permissions import NONE, Permission
 
 FILE = "clients.yaml"
@@ -42,8 +43,11 @@ def read(folder: Path) -> dict[str, Client]:
         return {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
         raise DaemonError(f"{file}: is no list of clients: {' '.join(str(error).split())}") from None
-    for name, client in clients.items():
-        keys.checked(client.public_key, f"{file}: client {name!r}")
+    try:
+        for name, client in clients.items():
+            keys.checked(client.public_key, f"{file}: client {name!r}")
+    except ClientError as error:
+        raise DaemonError(str(error)) from None
     return clients
 
 
@@ -87,7 +91,10 @@ class Authorized:
             self._stamp = stamp
             try:
                 self._by_key = _by_key(read(self._folder))
-            except DaemonError as error:  # a slip of the pen must not lock everybody out, nor end the daemon
+            except (
+                ClientError,
+                DaemonError,
+            ) as error:  # a slip of the pen must not lock everybody out, nor end the daemon
                 structlog.get_logger().error("the clients stay as they were", reason=str(error))
 
     def _stamp_now(self) -> tuple[int, int, int]:

@@ -45,7 +45,7 @@ def check(endpoint: str, setting: str, *, curve: bool, insecure: bool) -> None:
     match = _TCP.fullmatch(endpoint)
     if match is None or not _makes_sense(match["host"], match["port"]):
         raise ConfigurationError(f"{setting}: cannot bind {endpoint}; {EXPECTED}")
-    if not (_is_loopback(match["host"].strip("[]")) or curve or insecure):
+    if not (is_loopback(match["host"].strip("[]")) or curve or insecure):
         raise ConfigurationError(
             f"{setting}: {endpoint} can be reached from other machines, and without keys everybody there could listen; "
             "run `inherentd keys new` and add --set security.curve=true, or take tcp://127.0.0.1:PORT, or, "
@@ -82,7 +82,8 @@ def _bind_file(socket: zmq.Socket[bytes], endpoint: str) -> IpcFile:
     return file
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches what is bound to a host."""
     if host == "localhost":
         return True
     try:

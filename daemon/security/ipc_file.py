@@ -24,7 +24,7 @@ class IpcFile:
         """Take the lock. Raises OSError: EADDRINUSE when somebody has it."""
         self._path = path
         self._inode = 0
-        _check_folder(places.private(path.parent))
+        check_folder(places.private(path.parent))
         self._lock_path = path.with_name(path.name + ".lock")
         self._lock: int | None = _locked(self._lock_path)
         try:
@@ -70,7 +70,8 @@ def _locked(path: Path) -> int:
         os.close(lock)  # its holder deleted it between our two steps
 
 
-def _check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
+    """Raise OSError unless only this user, or root, can put things into the folder."""
     # In a folder where others can rename things, they could put their socket in the place of ours.
     found = folder.stat()
     others_write = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, get_args
 
-from inherentd.daemon.messages import HEADERS
+from inherentd.client.messages import HEADERS
 
 Permission = Literal["events", "audio", "control"]
 PERMISSIONS: tuple[Permission, ...] = get_args(Permission)

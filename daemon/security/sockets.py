@@ -8,9 +8,10 @@ from typing import Self
 
 import zmq
 
+from inherentd.client import keys
 from inherentd.daemon import security
 from inherentd.daemon.config import SecuritySection
-from inherentd.daemon.security import endpoints, keys
+from inherentd.daemon.security import endpoints, new_keys
 from inherentd.daemon.security.clients import Authorized
 from inherentd.daemon.security.endpoints import Bound
 from inherentd.daemon.security.hardening import harden_server
@@ -25,10 +26,11 @@ class ServerSockets:
     """Opens sockets as the configuration says who may connect: over tcp with keys, or whoever can."""
 
     def __init__(self, section: SecuritySection = SecuritySection()) -> None:  # noqa: B008 (frozen)
-        """Read the keys, where keys are asked for. Raises DaemonError when they are not there or make no sense."""
+        """Read the keys, where keys are asked for. Raises ClientError or DaemonError when they are not there or make no
+        sense."""
         self._insecure = section.insecure
         folder = security.keys_folder(section)
-        self._pair = keys.read_secret(folder / keys.SERVER) if section.curve else None
+        self._pair = keys.read_secret(folder / new_keys.SERVER) if section.curve else None
         self._authorized = Authorized(folder) if section.curve else None
         self._zap: ZapHandler | None = None
         self._context: zmq.Context[Socket] = zmq.Context(io_threads=1)

@@ -6,8 +6,8 @@ from typing import Literal
 
 import zmq
 
+from inherentd.client.keys import KeyPair
 from inherentd.daemon.security.clients import Authorized
-from inherentd.daemon.security.keys import KeyPair
 from inherentd.daemon.security.permissions import Permission
 from inherentd.daemon.security.seldom import SeldomWarning
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from inherentd.inherent_model.degrade import RATE_HZ
-from inherentd.inherent_model.streaming.recording import replay
 from inherentd.inherent_model.streaming.streams import Segment
 from inherentd.inherent_model.streaming.sweep import Heard, segments_of
 from inherentd.pipeline.gate import Closed, GateConfig, Opened, Told
+from inherentd.pipeline.replay import replay
 
 LONG_SAMPLES = 24_000  # 1.5 s
 SHARES = (10, 50, 90, 95)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from inherentd.inherent_model.degrade import RATE_HZ
-from inherentd.inherent_model.streaming.recording import CLOSE_SHARE, Recording, replay
+from inherentd.inherent_model.streaming.recording import CLOSE_SHARE
 from inherentd.inherent_model.streaming.streams import Segment
 from inherentd.pipeline.gate import Closed, GateConfig, Opened
+from inherentd.pipeline.replay import Recording, replay
 
 ACCEPT_WITHIN_SAMPLES = 24_000
 """a gate that is open at most 1.5 s after the end of a request has accepted it"""

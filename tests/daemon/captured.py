@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from inherentd.client.messages import ModelIdentity
 from inherentd.daemon import engine_setup
 from inherentd.daemon.captures.bounds import Limits
 from inherentd.daemon.captures.capture import Capture, Label, capture_id
@@ -15,7 +16,6 @@ from inherentd.daemon.captures.recorder import Recorder
 from inherentd.daemon.captures.ring import CaptureRing
 from inherentd.daemon.captures.store import Store
 from inherentd.daemon.config import Config, ModelSection
-from inherentd.daemon.messages import ModelIdentity
 from inherentd.daemon.private_files import write_private
 from inherentd.pipeline.engine import Engine
 from tests.daemon.conftest import loud, quiet

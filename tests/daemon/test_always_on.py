@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from inherentd.daemon.control.client import ControlClient, control_endpoint
+from inherentd.client import Control
 from inherentd.daemon.demo.processes import free_endpoint
 from tests.daemon.conftest import Daemon, loud, quiet, write_wav
 
@@ -37,7 +37,7 @@ def test_metrics_captures_and_marks_of_a_running_daemon(daemon: Callable[..., Da
     )  # fmt: skip
     running.until("gate.closed", utterance=2)
     time.sleep(1.5)
-    with ControlClient(control_endpoint("auto")) as client:
+    with Control() as client:
         marked, _ = client.ask("mark", utterance=1, addressed=False, note="the radio")
         client.ask("reload", timeout_seconds=20)
     time.sleep(2.2)  # the figures follow every second
@@ -97,7 +97,7 @@ def test_thresholds_may_be_set_while_nobody_listens_to_the_metrics(
     running.until("health", state="listening")
     host, port = address.split(":")
     slow = [socket.create_connection((host, int(port))) for _ in range(12)]
-    with ControlClient(control_endpoint("auto")) as client:
+    with Control() as client:
         assert client.ask("thresholds.set", thresholds={"is_interesting": 0.9})
     first, second = running.until("health")[-1][1], running.until("health")[-1][1]
     assert second["frames"] > first["frames"]

@@ -53,7 +53,7 @@ def test_used_wrongly(capsys: pytest.CaptureFixture[str], arguments: list[str], 
     [
         (["--model", "/nowhere.onnx"], "model /nowhere.onnx: there is no such file"),
         (["score", "--model", "/nowhere.onnx", "a.wav"], "there is no such file"),
-        (["listen", "--endpoint", "nonsense"], "expected for example tcp://127.0.0.1:5710"),
+        (["listen", "--endpoint", "nonsense"], "expected ipc:// or tcp://, e.g. tcp://127.0.0.1:5710"),
         (["demo", "--clips", "/nowhere.jsonl"], "the demo's list of clips is not there"),
         (["bench", "--seconds", "0.5"], "expected 1 or more"),
     ],

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inherentd.client.messages import ModelIdentity
 from inherentd.daemon.captures.recorder import Counts, Recorder, open_recorder
 from inherentd.daemon.captures.store import Store
 from inherentd.daemon.config import CapturesSection
-from inherentd.daemon.messages import ModelIdentity
 from tests.daemon.captured import NOON_NS, SCENE, STREAM, Kept, clock, kept, near, new_engine
 from tests.daemon.conftest import quiet
 from tests.tiny_model import HEADS

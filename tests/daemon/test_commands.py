@@ -80,7 +80,7 @@ def test_demo_without_a_model(clips: Path) -> None:
 
 
 def test_listen(daemon: StartDaemon, subscriber: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
-    pcm = np.concatenate([quiet(0.2), loud(1), quiet(2.5)])
+    pcm = np.concatenate([quiet(4), loud(1), quiet(2.5)])  # quiet until both listen
     running = daemon("--input", str(write_wav(tmp_path / "a.wav", pcm)))
     listen = [*PROGRAM, "listen", "--endpoint", running.endpoint]
     as_json = subscriber(*listen, "--json", "--topic", "gate", "--topic", "intent", "--count", "4")
@@ -193,3 +193,12 @@ def test_the_example_that_acts_on_an_intent(
     acting = subscriber(sys.executable, script, "hasPhotoQuery", *command, ENDPOINT=running.endpoint)
     assert acting.communicate(timeout=20)[0] == "timer 1\n"
     assert acting.returncode == 0
+
+
+def test_listen_says_that_nothing_comes_and_knows_its_topics(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["listen", "--endpoint", "tcp://127.0.0.1:1", "--timeout", "3.2"]) == 1
+    assert "nothing from tcp://127.0.0.1:1 yet: does a daemon publish there" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        main(["listen", "--topic", "foo"])
+    assert stop.value.code == 2
+    assert "got 'foo', expected one of gate.opened, intent" in capsys.readouterr().err

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from inherentd.client.messages import HEADERS
 from inherentd.daemon.cli import main
 from inherentd.daemon.commands.contracts import schemas
-from inherentd.daemon.messages import HEADERS
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
 

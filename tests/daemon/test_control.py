@@ -19,12 +19,13 @@ import pytest
 import yaml
 import zmq
 
+from inherentd.client import ClientError, Control, keys
+from inherentd.client.places import control_endpoint
+from inherentd.client.requests import AnyRequest, Reply
 from inherentd.daemon.cli import main
-from inherentd.daemon.control.client import ControlClient, control_endpoint
-from inherentd.daemon.control.requests import AnyRequest, Reply
 from inherentd.daemon.demo.processes import free_endpoint
-from inherentd.daemon.errors import DaemonError
-from inherentd.daemon.security import clients, keys
+from inherentd.daemon.security import clients, new_keys
+from inherentd.pipeline.gate import GateConfig
 from tests import tiny_model
 from tests.daemon.conftest import PROGRAM, Daemon, loud, quiet, write_wav
 from tests.daemon.test_run import check_audio, check_messages, of_topic
@@ -46,7 +47,7 @@ def listening(daemon: StartDaemon, long_file: Path) -> Daemon:
 
 
 def ask(request: str, **fields: object) -> tuple[dict, bytes]:
-    with ControlClient(control_endpoint("auto")) as client:
+    with Control(control_endpoint()) as client:
         return client.ask(request, **fields)
 
 
@@ -54,7 +55,7 @@ def raw(*frames: bytes) -> dict:
     """Send frames as they are and return the reply."""
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
         socket.setsockopt(zmq.LINGER, 0)
-        socket.connect(control_endpoint("auto"))
+        socket.connect(control_endpoint())
         socket.send_multipart(frames)
         assert socket.poll(5000)
         return json.loads(socket.recv())
@@ -67,11 +68,16 @@ def test_status_tells_what_runs(listening: Daemon) -> None:
     assert status["endpoint"] == listening.endpoint
     assert set(status["thresholds"]) == {"is_interesting", "has_photo_query", "has_start_timer_intent"}
     assert status["subscribers"] == 1
+    deciding = status["deciding"]
+    assert GateConfig(**deciding["gate"]).open_threshold == status["thresholds"]["is_interesting"] == 0.6
+    assert deciding["gate"]["close_threshold"] == deciding["close_share"] * 0.6
+    assert (deciding["step_samples"], deciding["scores_every_samples"]) == (640, 0)
+    assert -100 <= status["level_dbfs"] <= 0
     assert status["held"]["start"] == 0 < status["held"]["stop"]
 
 
 def test_the_socket_is_its_owners_only(listening: Daemon) -> None:
-    path = Path(control_endpoint("auto").removeprefix("ipc://"))
+    path = Path(control_endpoint().removeprefix("ipc://"))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     ask("stop")
@@ -138,7 +144,7 @@ def test_audio_is_what_was_heard(listening: Daemon, long_file: Path) -> None:
     result, payload = ask("audio", start=1_000, stop=70_000)
     assert result == {"start": 1_000, "stop": 70_000, "rate": 16_000, "format": "s16le"}
     assert payload == expected[2_000:140_000]
-    with pytest.raises(DaemonError, match="are not held; the ring holds 0 to"):
+    with pytest.raises(ClientError, match="are not held; the ring holds 0 to"):
         ask("audio", start=0, stop=10**9)
 
 
@@ -181,7 +187,7 @@ def test_a_reload_that_cannot_be_changes_nothing(daemon: StartDaemon, tmp_path: 
     try:
         running.until("health", state="listening")
         config.write_text(content)
-        with pytest.raises(DaemonError, match=said):
+        with pytest.raises(ClientError, match=said):
             ask("reload", timeout_seconds=20)
         running.until("gate.closed")
         assert ask("status")[0]["state"] == "listening"
@@ -224,7 +230,7 @@ def test_malformed_requests_are_refused_in_words(listening: Daemon) -> None:
 def test_an_old_fashioned_req_socket_is_answered_too(listening: Daemon) -> None:
     with zmq.Context() as context, context.socket(zmq.REQ) as socket:
         socket.setsockopt(zmq.LINGER, 0)
-        socket.connect(control_endpoint("auto"))
+        socket.connect(control_endpoint())
         socket.send(b'{"request": "status", "id": "a"}')
         assert socket.poll(5000)
         reply = msgspec.json.decode(socket.recv(), type=Reply)
@@ -235,7 +241,7 @@ def test_a_flood_of_requests_does_not_keep_the_daemon_from_listening(listening: 
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.SNDHWM, 0)
-        socket.connect(control_endpoint("auto"))
+        socket.connect(control_endpoint())
         with contextlib.suppress(zmq.Again):
             for _ in range(50_000):
                 socket.send(b'{"request": "status"}', zmq.NOBLOCK)
@@ -308,8 +314,8 @@ def test_every_request_can_be_written_as_a_schema() -> None:
 def test_control_does_not_open_the_audio(daemon: StartDaemon, long_file: Path, tmp_path: Path) -> None:
     """By permission: events, audio and control are three."""
     folder = tmp_path / "keys"
-    keys.write_pair(keys.new_pair(), folder / keys.SERVER, force=False)
-    operator, listener, owner = keys.new_pair(), keys.new_pair(), keys.new_pair()
+    new_keys.write_pair(new_keys.new_pair(), folder / new_keys.SERVER, force=False)
+    operator, listener, owner = new_keys.new_pair(), new_keys.new_pair(), new_keys.new_pair()
     allowed = {
         "operator": (operator, ["control"]),
         "listener": (listener, ["audio"]),
@@ -324,16 +330,16 @@ def test_control_does_not_open_the_audio(daemon: StartDaemon, long_file: Path, t
         "--set", f"security.keys={folder}", "--set", f"control.endpoint={where}",
     )  # fmt: skip
 
-    def asked(pair: keys.KeyPair, request: str, **fields: object) -> dict:
+    def asked(pair: keys.KeyPair, request: str, seconds: float = 20, **fields: object) -> dict:
         identity = keys.ClientKeys(keys.public_key(str(folder / "server.pub")), pair)
-        with ControlClient(where, identity) as client:
-            return client.ask(request, timeout_seconds=3, **fields)[0]
+        with Control(where, identity) as client:
+            return client.ask(request, timeout_seconds=seconds, **fields)[0]
 
     until = time.monotonic() + 15
     while asked(operator, "status")["held"]["stop"] < 1600:
         assert time.monotonic() < until
-    with pytest.raises(DaemonError, match="no permission for audio"):
+    with pytest.raises(ClientError, match="no permission for audio"):
         asked(operator, "audio", start=0, stop=100)
-    with pytest.raises(DaemonError, match="nobody answers"):
-        asked(listener, "status")
+    with pytest.raises(ClientError, match="nobody answers"):
+        asked(listener, "status", seconds=3)
     assert asked(owner, "audio", start=0, stop=100)["stop"] == 100

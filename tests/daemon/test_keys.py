@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import zmq
 
+from inherentd.client import ClientError, keys
 from inherentd.daemon.cli import main
 from inherentd.daemon.errors import DaemonError
-from inherentd.daemon.security import clients, keys
+from inherentd.daemon.security import clients, new_keys
 
 Output = pytest.CaptureFixture[str]
 
@@ -77,7 +78,7 @@ def test_the_folder_is_the_configured_one(capsys: Output, folder: Path, tmp_path
 
 
 def test_a_public_key_as_itself(capsys: Output, folder: Path) -> None:
-    pair = keys.new_pair()
+    pair = new_keys.new_pair()
     assert run(capsys, "authorize", "phone", pair.public.decode())[0] == 0
     assert clients.read(folder)["phone"].allow == ["events"]
 
@@ -116,7 +117,7 @@ def test_garbage_in_a_secret_key(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "server.key"
     file.write_bytes(content)
     file.chmod(0o600)
-    with pytest.raises(DaemonError, match=str(file)):
+    with pytest.raises(ClientError, match=str(file)):
         keys.read_secret(file)
 
 
@@ -139,9 +140,9 @@ def test_garbage_in_the_list_of_clients(tmp_path: Path, content: str) -> None:
 
 
 def test_a_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    keys.write_pair(keys.new_pair(), tmp_path / "server.key", force=False)
+    new_keys.write_pair(new_keys.new_pair(), tmp_path / "server.key", force=False)
     (tmp_path / "server.key").chmod(0o640)
-    with pytest.raises(DaemonError, match="chmod 600"):
+    with pytest.raises(ClientError, match="chmod 600"):
         keys.read_secret(tmp_path / "server.key")
 
 
@@ -153,11 +154,11 @@ def test_a_list_that_others_can_write_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_two_halves_are_not_taken_for_each_other(tmp_path: Path) -> None:
-    public_file = keys.write_pair(keys.new_pair(), tmp_path / "server.key", force=False)
+    public_file = new_keys.write_pair(new_keys.new_pair(), tmp_path / "server.key", force=False)
     public_file.chmod(0o600)
-    with pytest.raises(DaemonError, match="this is a public key"):
+    with pytest.raises(ClientError, match="this is a public key"):
         keys.read_secret(public_file)
-    with pytest.raises(DaemonError, match="this is a secret key"):
+    with pytest.raises(ClientError, match="this is a secret key"):
         keys.public_key(str(tmp_path / "server.key"))
 
 

@@ -20,12 +20,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from inherentd.daemon import metrics
 from inherentd.daemon.errors import DaemonError
-from inherentd.daemon.metrics import endpoint
 from inherentd.daemon.metrics.exposition import Exposition
 from inherentd.daemon.metrics.figures import STEP_BUCKETS_SECONDS, STUCK_SECONDS, Figures, RunningModel
 from inherentd.daemon.metrics.handler import CONNECTION_SECONDS
 from inherentd.daemon.metrics.server import MOST_CONNECTIONS, MetricsServer
 from inherentd.daemon.metrics.table import INFO, INFO_MEANING, METRICS, STEP_MEANING, STEP_SECONDS
+from inherentd.daemon.security import http_address
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "observability.md"
 MODEL = RunningModel(version="1.2.3", hash="abc", backend="onnx", processor='onnx on cpu (asked for "tpu")')
@@ -276,7 +276,7 @@ def test_a_port_that_is_taken_and_one_that_is_free_again(served: Served) -> None
     ],
 )
 def test_endpoints(given: str, expected: tuple[str, int]) -> None:
-    assert endpoint.parse(given) == expected
+    assert http_address.parse(given) == expected
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_endpoints(given: str, expected: tuple[str, int]) -> None:
 )
 def test_endpoints_that_make_no_sense(given: str, message: str) -> None:
     with pytest.raises(DaemonError, match=re.escape(message)):
-        endpoint.parse(given)
+        http_address.parse(given)
 
 
 def test_every_interface_only_when_that_is_wanted() -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inherentd.daemon.control.client import ControlClient
+from inherentd.client import Control
 from tests.daemon.conftest import PROGRAM, Daemon, loud, quiet, write_wav
 from tests.daemon.sound import SoundServer, sound_server
 from tests.daemon.test_run import of_topic
@@ -90,7 +91,7 @@ def test_digital_zeros_are_told_and_over_with_the_first_sound(hear: Daemon, soun
 
 
 def test_a_mute_holds_in_the_capture_and_over_a_loss(hear: Daemon, sound: SoundServer, tmp_path: Path) -> None:
-    with ControlClient(f"ipc://{sound.folder}/run/inherentd/control.sock") as client:
+    with Control(f"ipc://{sound.folder}/run/inherentd/control.sock") as client:
         client.ask("mute")
         hear.until("health", state="muted")
         sound.unplug()
@@ -232,3 +233,24 @@ def test_no_sound_server_at_all(model: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "microphone: no device can record" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_watch_listens_by_itself(sound: SoundServer, model: Path, tmp_path: Path) -> None:
+    talk = write_wav(tmp_path / "a.wav", np.concatenate([loud(1.5), quiet(0.5)]))
+    command = [*PROGRAM, "watch", "--model", str(model), "--input", "mic"]
+    environment = {**os.environ, **sound.environment}
+    watching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    too_late = threading.Timer(60, watching.kill)
+    too_late.start()
+    try:
+        assert any(line.startswith("listening") for line in watching.stdout)
+        sound.play(talk)
+        assert any("opened   utterance 1, score" in line for line in watching.stdout)
+        assert any("silence: hasPhotoQuery" in line for line in watching.stdout)
+        watching.send_signal(signal.SIGINT)
+        assert "stopping (SIGINT)" in watching.stdout.read()
+        assert (watching.wait(), watching.stderr.read()) == (0, "")
+    finally:
+        too_late.cancel()
+        watching.kill()
+        watching.communicate()

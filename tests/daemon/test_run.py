@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import zmq
 
-from inherentd.daemon.messages import HEADERS
+from inherentd.client.messages import HEADERS
 from tests.daemon.conftest import Daemon, loud, quiet, write_wav
 
 StartDaemon = Callable[..., Daemon]

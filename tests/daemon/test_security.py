@@ -21,14 +21,15 @@ import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inherentd.client import connecting, keys
+from inherentd.client.connecting import identify
+from inherentd.client.messages import HEADERS
 from inherentd.daemon.config import SecuritySection
 from inherentd.daemon.errors import DaemonError
-from inherentd.daemon.messages import HEADERS
 from inherentd.daemon.publisher import Publisher, PublisherConfig
-from inherentd.daemon.security import clients, endpoints, hardening, keys, permissions
+from inherentd.daemon.security import clients, endpoints, new_keys, permissions
 from inherentd.daemon.security.clients import Client
 from inherentd.daemon.security.sockets import ServerSockets
-from inherentd.daemon.subscriber import identify
 from tests.daemon.conftest import Daemon, quiet, write_wav
 
 SILENCE_SECONDS = 1.0
@@ -63,7 +64,7 @@ def publisher() -> Iterator[StartPublisher]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the keys of a server."""
-    keys.write_pair(keys.new_pair(), tmp_path / "keys" / keys.SERVER, force=False)
+    new_keys.write_pair(new_keys.new_pair(), tmp_path / "keys" / new_keys.SERVER, force=False)
     return tmp_path / "keys"
 
 
@@ -77,7 +78,7 @@ def connect(tmp_path: Path) -> Iterator[Connect]:
     ) -> zmq.Socket[bytes]:
         one = context.socket(kind)
         if folder is not None:
-            identify(one, keys.ClientKeys(keys.public_key(str(folder / "server.pub")), pair or keys.new_pair()))
+            identify(one, keys.ClientKeys(keys.public_key(str(folder / "server.pub")), pair or new_keys.new_pair()))
         for topic in topics:
             one.subscribe(topic)
         one.connect(endpoint)
@@ -88,7 +89,7 @@ def connect(tmp_path: Path) -> Iterator[Connect]:
 
 
 def authorize(folder: Path, name: str, *allow: permissions.Permission) -> keys.KeyPair:
-    pair = keys.new_pair()
+    pair = new_keys.new_pair()
     clients.write(folder, clients.read(folder) | {name: Client(pair.public.decode(), list(allow))})
     return pair
 
@@ -134,7 +135,7 @@ def test_only_an_authorized_key_receives(publisher: StartPublisher, connect: Con
 def test_a_client_talks_to_nobody_but_its_server(publisher: StartPublisher, connect: Connect, folder: Path) -> None:
     pair = authorize(folder, "friend", "events")
     impostor = publisher(keys=folder)
-    keys.write_pair(keys.new_pair(), folder / keys.SERVER, force=True)
+    new_keys.write_pair(new_keys.new_pair(), folder / new_keys.SERVER, force=True)
     friend = connect(impostor.endpoint, b"", folder=folder, pair=pair)
     assert not publish_until(impostor, lambda: bool(friend.poll(0)), SILENCE_SECONDS)
 
@@ -317,8 +318,8 @@ def seq(parts: list[bytes]) -> int:
 
 
 def test_who_answers_no_heartbeat_is_let_go(publisher: StartPublisher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hardening, "HEARTBEAT_MS", 100)
-    monkeypatch.setattr(hardening, "HEARTBEAT_TIMEOUT_MS", 300)
+    monkeypatch.setattr(connecting, "HEARTBEAT_MS", 100)
+    monkeypatch.setattr(connecting, "HEARTBEAT_TIMEOUT_MS", 300)
     running = publisher()
     with raw_subscriber(running.endpoint) as silent:
         frame(silent, b"\x01gate")
@@ -414,7 +415,7 @@ def test_ipv6(publisher: StartPublisher, connect: Connect) -> None:
     running = publisher("tcp://[::1]:*")
     context = zmq.Context()
     with context.socket(zmq.SUB) as one:
-        hardening.harden(one, running.endpoint)
+        connecting.harden(one, running.endpoint)
         one.subscribe(b"")
         one.connect(running.endpoint)
         assert publish_until(running, lambda: bool(one.poll(0)))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from inherentd.client.places import runtime_folder
 from inherentd.daemon import places
 from inherentd.daemon.cli import main
 from inherentd.daemon.commands import service as command
@@ -231,7 +232,7 @@ def test_used_wrongly(capsys: pytest.CaptureFixture[str], home: Path) -> None:
             sys.exit(main(["service", *words]))
         assert stop.value.code == 2
         assert len(capsys.readouterr().err.splitlines()) == 1
-    assert main(["service", "install", "--", "--set", "gate.nope=1"]) == 1
+    assert main(["service", "install", "--", "--set", "gate.nope=1"]) == 2
     assert main(["service", "install", "--", "--config", "my.yaml"]) == 1
     assert "whole path" in capsys.readouterr().err
     assert service("install", "--system", "--device", "x", platform="darwin") == 2
@@ -261,6 +262,6 @@ def test_the_agent_of_macos(home: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_a_folder_of_systemd_may_have_a_colon_in_its_name(tmp_path: Path) -> None:
     of_instance = tmp_path / "hw:1"
     of_instance.mkdir()
-    assert places.runtime_folder({"RUNTIME_DIRECTORY": str(of_instance)}) == of_instance
+    assert runtime_folder({"RUNTIME_DIRECTORY": str(of_instance)}) == of_instance
     several = f"{tmp_path / 'first'}:{tmp_path / 'second'}"
     assert places.state_folder({"STATE_DIRECTORY": several}) == tmp_path / "first"

@@ -18,13 +18,14 @@ from inherentd.inherent_model import cli
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.streaming import delays, det
 from inherentd.inherent_model.streaming.endurance import KINDS, endure, pieces_of_sound
-from inherentd.inherent_model.streaming.recording import Recording, gate_config, record, replay
+from inherentd.inherent_model.streaming.recording import gate_config, record
 from inherentd.inherent_model.streaming.streams import Clip, Segment, Stream
 from inherentd.inherent_model.streaming.sweep import Heard, Sweep, choose_thresholds, run_sweep
 from inherentd.pipeline import gate
 from inherentd.pipeline.engine import Engine, EngineConfig
 from inherentd.pipeline.events import GateClosed, GateOpened, Intent
 from inherentd.pipeline.gate import GateConfig, Opened, Told
+from inherentd.pipeline.replay import Recording, replay
 from inherentd.pipeline.runtimes import Runtime, open_runtime
 from tests import tiny_model
 

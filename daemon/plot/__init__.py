@@ -1,0 +1,1 @@
+"""`inherentd score --plot`: one PNG a file of what was heard and decided."""

@@ -1,0 +1,1 @@
+"""`inherentd watch`: what a daemon hears and decides, live in a terminal."""
