@@ -14,7 +14,7 @@ from inherentd.client.closing import AsyncClosing, Closing
 from inherentd.client.connecting import AsyncConnection, Connection
 from inherentd.client.errors import ClientError, one_line
 from inherentd.client.keys import ClientKeys
-from inherentd.client.places import control_endpoint
+from inherentd.client.places import own_control_endpoint
 from inherentd.client.requests import Reply
 
 ANSWER_SECONDS = 5.0
@@ -31,9 +31,9 @@ class Control(Connection[zmq.Socket[bytes]], Closing):
     def __init__(self, endpoint: str = "auto", keys: ClientKeys | None = None) -> None:
         """Connect; nobody need be there yet. "auto": the daemon of this user on this machine.
 
-        Raises ClientError for an endpoint that makes no sense.
+        Raises ClientError for an endpoint that makes no sense, and where "auto" could be somebody else's.
         """
-        super().__init__(zmq.Context(), zmq.DEALER, control_endpoint(endpoint), keys)
+        super().__init__(zmq.Context(), zmq.DEALER, own_control_endpoint(endpoint), keys)
 
     def ask(self, request: str, *, timeout_seconds: float = ANSWER_SECONDS, **fields: object) -> Answer:
         """Return the result of a request (`inherentd.client.requests` lists them) and its payload (of `audio`).
@@ -104,7 +104,7 @@ class AsyncControl(AsyncConnection, AsyncClosing):
 
         import zmq.asyncio
 
-        super().__init__(zmq.asyncio.Context(), zmq.DEALER, control_endpoint(endpoint), keys)
+        super().__init__(zmq.asyncio.Context(), zmq.DEALER, own_control_endpoint(endpoint), keys)
         self._turn = asyncio.Lock()
 
     async def ask(self, request: str, *, timeout_seconds: float = ANSWER_SECONDS, **fields: object) -> Answer:
