@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import os
 import platform
@@ -49,7 +49,7 @@ class Table:
 def machine() -> dict[str, str]:
     """Return what the figures were made on, and how busy it was: date (UTC), cpu, cores, os, python, load."""
     return {
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "cpu": _cpu(),
         "cores": str(os.cpu_count()),
         "os": _os(),
