@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from inherentd.inherent_model.heads import SHIPPED_HEADS, targets
 
 FILE_NAME = "classifier.pickle"
-STRENGTHS = (1.0, 10.0, 100.0)
+STRENGTHS = (1.0, 10.0, 100.0, 1000.0)
 """C, of which the one with the best gate on the validation sentences is taken"""
 _NUMBER = (
     r"\b(?:\d[\d:.,]*|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|"
@@ -55,7 +55,7 @@ def train(texts: Sequence[Text]) -> Classifier:
     split = {name: [text for text in texts if text.split == name] for name in ("train", "validation")}
     labels = {name: _labels(rows) for name, rows in split.items()}
     words = {name: [plain(row.text) for row in rows] for name, rows in split.items()}
-    features = make_union(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"[\w']+"),
+    features = make_union(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, tokenizer=str.split, token_pattern=None),
                           TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True))  # fmt: skip
     train_features = features.fit_transform(words["train"])
     validation = features.transform(words["validation"])

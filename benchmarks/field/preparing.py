@@ -43,5 +43,8 @@ def classifier(folder: Path, sources: Sequence[Path]) -> list[str]:
     trained = texts.train(found)
     texts.save(trained, folder)
     names = ", ".join(path.parent.name if path.suffix == ".jsonl" else path.name for path in sources)
-    return [f"The text classifier (scikit-learn: TF-IDF of words and pieces of words, logistic regression, C {trained.strength:g} by "
-            f"the validation sentences) knows {trained.sentences} training sentences, those of {names}.", *notes]  # fmt: skip
+    told = (
+        "The text classifier (scikit-learn: TF-IDF of words and pieces of words, logistic regression, C "
+        f"{trained.strength:g} by the validation sentences) knows {trained.sentences} training sentences, those of {names}."
+    )
+    return [told, *notes]
