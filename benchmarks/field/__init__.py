@@ -15,8 +15,8 @@ import numpy as np
 RATE_HZ = 16_000
 BLOCK_SAMPLES = 1_280
 """80 ms: what every engine is given at a time"""
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "CT2_INTER_THREADS", "LOKY_MAX_CPU_COUNT"), "1"
+ONE_THREAD: dict[str, str] = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT"), "1"
 )
 
 
@@ -131,7 +131,7 @@ def chosen(names: Sequence[str], among: Sequence[str]) -> tuple[list[str], list[
 
 
 def one_thread() -> None:
-    """Let this process and those it starts compute in one thread; before numpy and the engines are imported by name."""
+    """Let this process and those that it starts compute in one thread: before an engine is opened."""
     os.environ.update(ONE_THREAD)
 
 

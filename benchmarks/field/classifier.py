@@ -55,7 +55,7 @@ def train(texts: Sequence[Text]) -> Classifier:
     split = {name: [text for text in texts if text.split == name] for name in ("train", "validation")}
     labels = {name: _labels(rows) for name, rows in split.items()}
     words = {name: [plain(row.text) for row in rows] for name, rows in split.items()}
-    features = make_union(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, tokenizer=str.split, token_pattern=None),
+    features = make_union(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, tokenizer=str.split, token_pattern=""),
                           TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True))  # fmt: skip
     train_features = features.fit_transform(words["train"])
     validation = features.transform(words["validation"])
