@@ -58,7 +58,7 @@ def main() -> int:
     except ValueError as error:
         print(f"benchmarks.cost: {error}", file=sys.stderr)
         return 2
-    seconds, part_seconds = (20.0, 3.0) if arguments.quick else (arguments.seconds, min(600.0, arguments.seconds / 6))
+    seconds, part_seconds = (15.0, 3.0) if arguments.quick else (arguments.seconds, min(600.0, arguments.seconds / 6))
     requests = [path for path, _ in requests_of(arguments.manifest, max(1, round(seconds / 60)))]
     talk = unaddressed_of(arguments.manifest)
     with tempfile.TemporaryDirectory() as name:
@@ -102,8 +102,6 @@ def measure(
     costs = {worker.name: Cost(worker.start_seconds) for worker in workers}
     turn = 0
     for part, (path, samples) in files.items():
-        for worker in workers:
-            worker.reset()
         for start in range(0, samples, round(slice_seconds * RATE_HZ)):
             stop = min(samples, start + round(slice_seconds * RATE_HZ))
             turn += 1
@@ -183,7 +181,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=3600.0, help="of the stream (default: %(default)s)")
     parser.add_argument("--slice-seconds", type=float, default=30.0, help="of a turn (default: %(default)s)")
     parser.add_argument("--fresh", action="store_true", help="measure what pip installs into a fresh environment; slow")
-    parser.add_argument("--quick", action="store_true", help="20 s of the stream, 3 s of each part")
+    parser.add_argument("--quick", action="store_true", help="15 s of the stream, 3 s of each part")
     return parser.parse_args()
 
 

@@ -70,9 +70,13 @@ def versions_of(packages: Iterable[str]) -> dict[str, str]:
 
 
 def command_line(module: str, arguments: Sequence[str] | None = None) -> str:
-    """Return the command as a user types it, `python -m benchmarks.NAME …`; arguments: the process's own when not given."""
-    given = sys.argv[1:] if arguments is None else arguments
-    return " ".join(["python -m", module, *map(shlex.quote, given)])
+    """Return the command as a user types it, `python -m benchmarks.NAME …`, without where its files went; paths in the working
+    directory without its name. arguments: the process's own when not given."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if "--out" in given:
+        place = given.index("--out")
+        del given[place : place + 2]
+    return " ".join(["python -m", module, *(shlex.quote(each.removeprefix(f"{Path.cwd()}/")) for each in given)])
 
 
 def write(folder: Path, name: str, table: Table) -> None:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.field.worker ENGINE PREPARED
 
-A line in, `FILE START STOP` (int16 samples of a raw file) or `reset`; a line of JSON out.
+A line in, `FILE START STOP` (int16 samples of a raw file); a line of JSON out.
 """
 
 from __future__ import annotations
@@ -31,11 +31,9 @@ class Worker:
 
     def hear(self, path: Path, start: int, stop: int) -> dict[str, Any]:
         """Return cpu_seconds, resident_bytes, decisions (how many) and the model's bytes, after these samples."""
-        return self._ask(f"{path}\t{start}\t{stop}")
-
-    def reset(self) -> None:
-        """Begin another stream."""
-        self._ask("reset")
+        assert self._process.stdin is not None
+        print(path, start, stop, sep="\t", file=self._process.stdin, flush=True)
+        return self._answer()
 
     def close(self) -> None:
         """End it."""
@@ -46,11 +44,6 @@ class Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-    def _ask(self, line: str) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        print(line, file=self._process.stdin, flush=True)
-        return self._answer()
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
@@ -68,15 +61,10 @@ def main() -> int:
     from inherentd.daemon import process_usage
 
     engine = open_engine(sys.argv[1], Path(sys.argv[2]))
-    engine.feed(np.zeros(BLOCK_SAMPLES, np.float32))
+    engine.feed(np.zeros(BLOCK_SAMPLES, np.float32))  # some make up for a beginning in their first block
     model_bytes = sum(path.stat().st_size for path in engine.model_files)
     print("{}", flush=True)
     for line in sys.stdin:
-        if line.strip() == "reset":
-            engine.reset()
-            engine.feed(np.zeros(BLOCK_SAMPLES, np.float32))  # some make up for a beginning in their first block
-            print("{}", flush=True)
-            continue
         path, start, stop = line.rstrip("\n").split("\t")
         samples = np.fromfile(path, np.int16, int(stop) - int(start), offset=2 * int(start))
         floats = samples.astype(np.float32) / np.float32(32768)
