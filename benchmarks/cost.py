@@ -21,7 +21,17 @@ from pathlib import Path
 
 import numpy as np
 from benchmarks import tables
-from benchmarks.field import BLOCK_SAMPLES, ENGINES, ONE_THREAD, RATE_HZ, WAKE_WORDS, chosen, pictures, streams
+from benchmarks.field import (
+    BLOCK_SAMPLES,
+    ENGINES,
+    ONE_THREAD,
+    RATE_HZ,
+    WAKE_WORDS,
+    chosen,
+    model_version,
+    pictures,
+    streams,
+)
 from benchmarks.field.installed import fresh_bytes, installed_bytes
 from benchmarks.field.preparing import prepare
 from benchmarks.field.worker import Worker
@@ -68,7 +78,7 @@ def main() -> int:
         costs = measure(names, folder, files, arguments.slice_seconds)
     sizes = {each: (fresh_bytes if arguments.fresh else installed_bytes)(ENGINES[each].packages) for each in names}
     packages = sorted({package.partition("[")[0] for each in names for package in ENGINES[each].packages})
-    conditions = tables.machine() | tables.versions_of(packages) | {
+    conditions = tables.machine() | tables.versions_of(packages) | model_version() | {
         "stream": f"{seconds:g} s with {count} requests, its parts {part_seconds:g} s each",
         "clips": ", ".join(path.parent.name for path in arguments.manifest) or "the demo's",
         "rooms": f"{streams.QUIET_DBFS:g} and {streams.HUM_DBFS:g} dBFS, "
@@ -89,6 +99,7 @@ NOTES = [
      '"nothing"); start is from the new process to the first block heard; installed is what pip brings for it, without Python itself.'),
     ('inherentd sleeps while it is quiet (`sleep.below_dbfs`); the rows "-awake" show it without that. The stream holds words of no wake word '
      "engine: these listen for nothing else."),
+    "Blocks follow each other without a pause; in real time, with cold caches, every engine takes more.",
     "The upstream network has random weights: its cost is that of its form, its decisions mean nothing.",
 ]  # fmt: skip
 

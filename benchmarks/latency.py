@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from benchmarks import tables
-from benchmarks.field import ENGINES, chosen, pictures
+from benchmarks.field import ENGINES, chosen, model_version, pictures
 from benchmarks.field.preparing import prepare
 from benchmarks.field.subscriber import Subscriber
 from benchmarks.field.texts import RECIPES
@@ -78,7 +78,7 @@ def main() -> int:
     except ValueError as error:
         print(f"benchmarks.latency: {error}", file=sys.stderr)
         return 2
-    pause_seconds, count = (2.0, 2) if arguments.quick else (PAUSE_SECONDS, arguments.clips)
+    pause_seconds, count = (1.2, 2) if arguments.quick else (PAUSE_SECONDS, arguments.clips)
     clips = [read_whole(path) for path, _ in requests_of(arguments.manifest, count)]
     starts, stream = laid_out(clips, pause_seconds)
     after = round(min(LAST_WORD_SECONDS, pause_seconds) * RATE_HZ)
@@ -94,7 +94,7 @@ def main() -> int:
                 if (topic == GATE) != (name in DAEMONS):
                     found[name, event] = delays(topic, messages, phrases, started, arguments.block_ms)
     packages = sorted({package.partition("[")[0] for each in names for package in ENGINES[each].packages} | {"pyzmq"})
-    conditions = tables.machine() | tables.versions_of(packages) | {
+    conditions = tables.machine() | tables.versions_of(packages) | model_version() | {
         "clips": f"{len(clips)} requests of " + (", ".join(p.parent.name for p in arguments.manifest) or "the demo"),
         "pause": f"{pause_seconds:g} s", "blocks": f"{arguments.block_ms} ms", "threads": "1",
     }  # fmt: skip
@@ -206,7 +206,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="write latency.json, latency.md and latency.png there"
     )
-    parser.add_argument("--quick", action="store_true", help="2 clips, 2 s between them, a classifier of few sentences")
+    parser.add_argument(
+        "--quick", action="store_true", help="2 clips, 1.2 s between them, a classifier of few sentences"
+    )
     return parser.parse_args()
 
 

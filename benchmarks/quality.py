@@ -27,6 +27,7 @@ from benchmarks.field import (
     Engine,
     chosen,
     clips,
+    model_version,
     one_thread,
     open_engine,
     pictures,
@@ -96,7 +97,7 @@ def _measured(arguments: argparse.Namespace, names: list[str], left_out: list[st
         name: head_figures(SHIPPED_HEADS, rows, found.scores[: len(rows)], intervals=True)
         for name, found in heard.items()
     }
-    conditions = tables.machine() | tables.versions_of(_packages(names)) | {
+    conditions = tables.machine() | tables.versions_of(_packages(names)) | model_version() | {
         "clips": f"{len(rows)} ({sum(row.addressed for row in rows)} addressed) of {len({row.speaker for row in rows})} voices, "
         + (", ".join(path.parent.name for path in manifests) if arguments.manifest else "synthesized here"),
         "room": f"{clips.BEFORE_SECONDS:g} s before and {clips.AFTER_SECONDS:g} s after each clip", "threads": "1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -128,6 +129,12 @@ def chosen(names: Sequence[str], among: Sequence[str]) -> tuple[list[str], list[
         else:
             found.append(name)
     return found, left_out
+
+
+def model_version() -> dict[str, str]:
+    """Return which model of inherentd's is measured, for the conditions."""
+    metadata = json.loads((Path(__file__).parents[2] / "models" / "inherent.metadata.json").read_text())
+    return {"inherentd's model": f"{metadata['version']} ({metadata['training_hash'][:8]})"}
 
 
 def one_thread() -> None:

@@ -12,7 +12,8 @@ from benchmarks.field.blocks import Blocks
 
 
 class SphinxWords:
-    """Decodes while somebody speaks, as its own live example does."""
+    """Decodes while somebody speaks, as its own live example does. What it learned of the channel stays over a `reset`: it is
+    better the longer it hears, and nothing at its very first clip."""
 
     def __init__(self) -> None:
         self._decoder: Any = pocketsphinx.Decoder(samprate=16_000, loglevel="FATAL")
