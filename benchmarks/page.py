@@ -48,7 +48,7 @@ def main() -> int:
 
 def found_in(folder: Path) -> list[Path]:
     """Return the tables of a folder. ValueError where it has none."""
-    files = sorted(folder.glob("*.json"))
+    files = sorted(folder.glob("*.json"), key=lambda path: path.stem)
     if not files:
         raise ValueError(f"{folder}: no table there; give a folder that a benchmark wrote with --out")
     return files

@@ -55,7 +55,7 @@ def test_conditions_say_where_and_when() -> None:
 
 
 def test_the_page_is_made_of_the_files_alone(tmp_path: Path) -> None:
-    tables.write(tmp_path / "one", "b", a_table("Second: it's, 5%"))
+    tables.write(tmp_path / "one", "a-more", a_table("Second: it's, 5%"))
     tables.write(tmp_path / "one", "a", a_table("First", picture="a.png"))
     (tmp_path / "one" / "a.png").write_bytes(b"a picture")
     tables.write(tmp_path / "two", "c", a_table("Third"))
