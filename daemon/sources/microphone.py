@@ -30,6 +30,8 @@ STALL_SECONDS = 0.8  # without a block; a busy interpreter may hold a block back
 GRACE_SECONDS = 0.3  # looked once more for so long: this process may have been the one that stood still
 RETRY_SECONDS = 0.5
 PROBE_EVERY_SECONDS = 10.0  # a process of 0.3 CPU seconds, only while the fallback is heard
+LEAD_SAMPLES = 192  # before the first block: steps of 80 ms, whose last frame reaches so far on, end with a block, not just after
+HELD_BACK_SAMPLES = 640  # at most by the resampler (measured: soxr's chunks at 32 to 48 kHz)
 ZEROS_SECONDS = 5.0  # a real microphone is never that silent
 STAND_IN_LATE_SECONDS = (
     0.25  # silence stands in only so far up to now: the first block of a device that is back reaches back
@@ -61,6 +63,7 @@ class Microphone:
         self._missing = 0
         self._gaps = 0
         self._zeros = 0
+        self._started = False
         self._try_at = 0.0
         self._filled_to = time.monotonic()  # the stream's positions reach to this moment
         self._opening: Opening | None = Opening(section, self._wanted, dead=None, muted=False)
@@ -148,6 +151,10 @@ class Microphone:
             self._log.warning("audio lost", samples=lost)
             self._gaps += 1
             self._missing += lost
+        if not self._started and self._capture is not None:
+            self._started = True
+            lead = LEAD_SAMPLES + (HELD_BACK_SAMPLES if self._capture.rate_hz != SAMPLE_RATE_HZ else 0)
+            samples = np.concatenate([np.zeros(lead, np.int16), samples])
         if self._trouble:
             samples = np.concatenate([self._silence(now - len(samples) / SAMPLE_RATE_HZ), samples])
             self._trouble = ""

@@ -48,6 +48,7 @@ def test_what_is_played_is_heard_sample_for_sample(hear: Daemon, sound: SoundSer
     messages = hear.until("health", state="stopping")
     assert hear.process.wait(10) == 0
     assert (messages[-1][1]["dropped"], messages[-1][1]["overflows"]) == (0, 0)
+    assert (messages[-1][1]["at_sample"] - 192) % 1_280 == 0  # a step of the model ends with each block
 
 
 def test_a_microphone_that_is_unplugged_and_comes_back(hear: Daemon, sound: SoundServer, tmp_path: Path) -> None:
