@@ -12,7 +12,7 @@ from inherentd.client.connecting import connect
 from inherentd.client.errors import ClientError
 from inherentd.client.keys import ClientKeys
 from inherentd.client.message import Message, Receipt
-from inherentd.client.utterances import TOPICS, Collector, Utterance
+from inherentd.client.utterances import TOPICS, Collectors, Utterance
 
 
 class Subscriber:
@@ -24,7 +24,7 @@ class Subscriber:
         Nobody need be there yet. Raises ClientError for an endpoint that makes no sense.
         """
         self._topics = topics or ("",)
-        self._receipt, self._collector = Receipt(), Collector()
+        self._receipt, self._collectors = Receipt(), Collectors()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = connect(self._context, zmq.SUB, endpoint, keys, self._topics)
 
@@ -44,7 +44,7 @@ class Subscriber:
         while self._socket.poll(_milliseconds(idle.left_seconds)):
             message = self._receipt(self._socket.recv_multipart())
             idle.note(message)
-            yield from self._collector.push(message)
+            yield from self._collectors.push(message)
 
     def close(self) -> None:
         """Disconnect."""
@@ -67,7 +67,7 @@ class AsyncSubscriber:
         import zmq.asyncio  # brings asyncio: only for those who use it
 
         self._topics = topics or ("",)
-        self._receipt, self._collector = Receipt(), Collector()
+        self._receipt, self._collectors = Receipt(), Collectors()
         self._context = zmq.asyncio.Context()
         self._socket = connect(self._context, zmq.SUB, endpoint, keys, self._topics)
 
@@ -83,7 +83,7 @@ class AsyncSubscriber:
         while await self._socket.poll(_milliseconds(idle.left_seconds)):
             message = self._receipt(await self._socket.recv_multipart())
             idle.note(message)
-            for utterance in self._collector.push(message):
+            for utterance in self._collectors.push(message):
                 yield utterance
 
     def close(self) -> None:
