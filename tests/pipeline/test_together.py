@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -194,3 +195,14 @@ def test_a_model_for_one_stream_is_refused() -> None:
     path = Path(engine_setup.SHIPPED_MODELS["onnx"])
     with pytest.raises(DaemonError, match=r"inherent\.onnx: takes one stream at a time"):
         engine_setup.open_batched(ModelSection(path=str(path)))
+
+
+def test_the_page_shows_what_works() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "scale.md").read_text()
+    begin = page.index("    from inherentd.daemon import engine_setup")
+    program = textwrap.dedent(page[begin : page.index("\n\nWho sleeps", begin)])
+    told: list[Event] = []
+    program = program.replace("    ...", "    told.extend(events)")
+    exec(program, {"blocks": [sound(1, 0, 96_000)] * 64, "told": told})
+    assert len(told) >= 64
+    assert len(told) % 64 == 0
