@@ -98,9 +98,7 @@ def main() -> int:
         notes=["Devices, brokers and the subscriber share this machine's cores: on machines of their own each does more.",
                "A delay is the wall clock of the same machine at both ends; a busy machine shows in p99."],
     )  # fmt: skip
-    print(tables.markdown(table))
-    if arguments.out:
-        tables.write(arguments.out, "brokers", table)
+    tables.publish(arguments.out, "brokers", table)
     return 0
 
 

@@ -148,9 +148,7 @@ def main() -> int:
         measured = Measured.read(arguments.folder)
         made = {"fleet": gating(day, measured), "fleet-events": travelling(day, measured)}
         for name, table in made.items():
-            print(tables.markdown(table))
-            if arguments.out:
-                tables.write(arguments.out, name, table)
+            tables.publish(arguments.out, name, table)
         if arguments.page:
             arguments.page.write_text(filled(arguments.page.read_text(), made))
     except (OSError, ValueError, KeyError) as error:

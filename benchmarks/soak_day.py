@@ -60,10 +60,8 @@ def main() -> int:
     arguments = parser.parse_args()
     hours, hour_seconds = (3, 180) if arguments.quick else (arguments.hours, 3600)
     result = soak(hours, hour_seconds, arguments.run_options)
-    table = tabled(result)
-    print(tables.markdown(table))
+    tables.publish(arguments.out, "soak-day", tabled(result))
     if arguments.out:
-        tables.write(arguments.out, "soak-day", table)
         (arguments.out / "soak-day-hours.json").write_text(json.dumps(result, indent=1) + "\n")
     return 1 if failures(result, judge_memory=not arguments.quick) else 0
 

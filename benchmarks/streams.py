@@ -63,11 +63,7 @@ def main() -> int:
         1 if arguments.quick else arguments.rounds,
         4 if arguments.quick else RING_SECONDS,
     )
-    if arguments.out:
-        if (picture := draw(table, arguments.out / "streams.png")) is not None:
-            table = replace(table, picture=picture.name)
-        tables.write(arguments.out, "streams", table)
-    print(tables.markdown(table))
+    tables.publish(arguments.out, "streams", table, lambda path: draw(table, path))
     return 0
 
 
@@ -168,12 +164,10 @@ def prepared(way: str, audio: str, streams: int, signal: np.ndarray) -> tuple[On
     return joint if way == "together" else apart, resident
 
 
-def draw(table: tables.Table, path: Path) -> Path | None:
-    """Draw µs a step over the number of streams and return the file; None where matplotlib is not installed."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        return None
+def draw(table: tables.Table, path: Path) -> None:
+    """Draw µs a step over the number of streams."""
+    from matplotlib.figure import Figure
+
     talk = [row for row in table.rows if row[0] == "talk"]
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
@@ -185,9 +179,7 @@ def draw(table: tables.Table, path: Path) -> Path | None:
     axes.set_ylabel("µs of CPU a step of 80 ms")
     axes.legend()
     axes.grid(alpha=0.3)
-    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
-    return path
 
 
 if __name__ == "__main__":

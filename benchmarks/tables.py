@@ -11,8 +11,8 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -70,9 +70,13 @@ def versions_of(packages: Iterable[str]) -> dict[str, str]:
 
 
 def command_line(module: str, arguments: Sequence[str] | None = None) -> str:
-    """Return the command as a user types it, `python -m benchmarks.NAME …`; arguments: the process's own when not given."""
-    given = sys.argv[1:] if arguments is None else arguments
-    return " ".join(["python -m", module, *map(shlex.quote, given)])
+    """Return the command as a user types it, `python -m benchmarks.NAME …`, without where its files went; paths in the working
+    directory without its name. arguments: the process's own when not given."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if "--out" in given:
+        place = given.index("--out")
+        del given[place : place + 2]
+    return " ".join(["python -m", module, *(shlex.quote(each.removeprefix(f"{Path.cwd()}/")) for each in given)])
 
 
 def write(folder: Path, name: str, table: Table) -> None:
@@ -80,6 +84,17 @@ def write(folder: Path, name: str, table: Table) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(asdict(table), indent=1, ensure_ascii=False) + "\n")
     (folder / f"{name}.md").write_text(markdown(table))
+
+
+def publish(folder: Path | None, name: str, table: Table, draw: Callable[[Path], None] | None = None) -> None:
+    """Print a table, and write it where a folder is given, with the picture NAME.png that `draw` makes."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        if draw is not None:
+            draw(folder / f"{name}.png")
+            table = replace(table, picture=f"{name}.png")
+        write(folder, name, table)
+    print(markdown(table))
 
 
 def read(path: Path) -> Table:
