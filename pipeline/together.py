@@ -41,11 +41,16 @@ class _Running:
 
 
 def alone(work: Work[T], runtime: Runtime) -> T:
-    """Return the result of a work, each step of which is run by itself."""
+    """Return the result of a work, each step of which is run by itself. What the model raises, the work is told."""
     try:
         ask = next(work)
         while True:
-            ask = work.send(runtime.step(*ask))
+            try:
+                answer = runtime.step(*ask)
+            except Exception as error:  # of whatever kind: the work decides, as if it had called the model
+                ask = work.throw(error)
+            else:
+                ask = work.send(answer)
     except StopIteration as done:
         return done.value
 

@@ -31,6 +31,7 @@ from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
 from inherentd.pipeline.together import Work, alone, together
 
 BLOCK_SECONDS = 10.0
+Scored = tuple[ScoreLine, Engine, Trace | None]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,17 +62,22 @@ def run(arguments: argparse.Namespace) -> int:
     engine_config = engine_setup.engine_config(config, runtime.metadata)
     model = engine_setup.identity(runtime.metadata)
     works = (
-        _reported(name, Engine(engine_config, runtime), model, None if folder is None else folder / picture)
-        for name, picture in zip(arguments.files, names.pictures(arguments.files), strict=True)
+        _reported(name, Engine(engine_config, runtime), model, None if folder is None else Trace())
+        for name in arguments.files
     )
     results = together(works, batched, arguments.streams) if batched else (alone(work, runtime) for work in works)
     exit_code = 0
-    for result in results:
-        if isinstance(result, ScoreLine):
+    for result, picture in zip(results, names.pictures(arguments.files), strict=True):
+        try:
+            if isinstance(result, Exception):
+                raise result
+            line, engine, trace = result
             gate = engine_config.gate.heads[0]
-            print(msgspec.json.encode(result).decode() if arguments.json else _readable(result, gate), flush=True)
-        else:
-            print(f"inherentd score: {result}", file=sys.stderr)
+            print(msgspec.json.encode(line).decode() if arguments.json else _readable(line, gate), flush=True)
+            if folder is not None and trace is not None:
+                _draw(trace, line, engine, folder / picture)
+        except (DaemonError, PipelineError) as error:
+            print(f"inherentd score: {error}", file=sys.stderr)
             exit_code = 1
     return exit_code
 
@@ -103,16 +109,13 @@ def scoring(name: str, engine: Engine, model: ModelIdentity, trace: Trace | None
     )
 
 
-def _reported(name: str, engine: Engine, model: ModelIdentity, picture: Path | None) -> Work[ScoreLine | Exception]:
-    """Return the line of one file, which is drawn too where there is a picture to be; or why there is none."""
-    trace = None if picture is None else Trace()
+def _reported(name: str, engine: Engine, model: ModelIdentity, trace: Trace | None) -> Work[Scored | Exception]:
+    """Return what came of one file, or why there is nothing: the others are scored all the same."""
     try:
         line = yield from scoring(name, engine, model, trace)
-        if picture is not None and trace is not None:
-            _draw(trace, line, engine, picture)
     except (DaemonError, PipelineError) as error:
         return error
-    return line
+    return line, engine, trace
 
 
 def _draw(trace: Trace, line: ScoreLine, engine: Engine, path: Path) -> None:

@@ -206,3 +206,14 @@ def test_the_page_shows_what_works() -> None:
     exec(program, {"blocks": [sound(1, 0, 96_000)] * 64, "told": told})
     assert len(told) >= 64
     assert len(told) % 64 == 0
+
+
+def test_a_work_alone_is_told_what_the_model_raises(batched: BatchedStreaming) -> None:
+    def careful() -> Work[str]:
+        try:
+            yield np.zeros((1, 4, 3), np.float32), batched.initial_state()  # not what the model takes
+        except Exception as error:
+            return type(error).__name__
+        return "nothing"
+
+    assert alone(careful(), batched) == "InvalidArgument"
