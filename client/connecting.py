@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import zmq
 
@@ -16,6 +17,35 @@ HEARTBEAT_TIMEOUT_MS = 10_000  # without an answer: the connection is dead, even
 LARGEST_PART_BYTES = 4 * 2**20  # a daemon sends 1.3 MB at most, the whole ring; who sends more is disconnected
 
 S = TypeVar("S", bound="zmq.Socket[Any]")  # also asyncio's
+
+
+class Connection(Generic[S]):
+    """A socket that is connected as soon as somebody is there, and again whenever they come back; until close()."""
+
+    def __init__(self, context: zmq.Context[S], kind: int, endpoint: str, keys: ClientKeys | None,
+                 topics: Iterable[str] = ()) -> None:  # fmt: skip
+        """Connect. Raises ClientError for an endpoint that makes no sense; the context is destroyed then."""
+        self._endpoint = endpoint
+        self._context = context
+        self._connect = functools.partial(connect, context, kind, endpoint, keys, tuple(topics))
+        self._socket = self._connect()
+
+    def _connect_again(self) -> None:
+        """Forget what was sent and nobody took yet: the next one to come up must not get it."""
+        self._socket.close(linger=0)
+        self._socket = self._connect()
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._context.destroy(linger=0)
+
+
+if TYPE_CHECKING:
+    from zmq.asyncio import Socket as AsyncSocket
+
+    AsyncConnection = Connection[AsyncSocket]
+else:
+    AsyncConnection = Connection  # whoever needs no asyncio does not import it
 
 
 def connect(

@@ -5,15 +5,16 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 import zmq
 
-from inherentd.client.connecting import connect
+from inherentd.client.closing import AsyncClosing, Closing
+from inherentd.client.connecting import AsyncConnection, Connection
 from inherentd.client.errors import ClientError, one_line
 from inherentd.client.keys import ClientKeys
-from inherentd.client.places import control_endpoint
+from inherentd.client.places import own_control_endpoint
 from inherentd.client.requests import Reply
 
 ANSWER_SECONDS = 5.0
@@ -24,18 +25,15 @@ Thresholds = Mapping[str, float | None]
 _numbers = itertools.count(1)
 
 
-class Control:
+class Control(Connection[zmq.Socket[bytes]], Closing):
     """A connection to a daemon's control socket; connects again by itself. For one thread."""
 
     def __init__(self, endpoint: str = "auto", keys: ClientKeys | None = None) -> None:
         """Connect; nobody need be there yet. "auto": the daemon of this user on this machine.
 
-        Raises ClientError for an endpoint that makes no sense.
+        Raises ClientError for an endpoint that makes no sense, and where "auto" could be somebody else's.
         """
-        self._endpoint = control_endpoint(endpoint)
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._keys = keys
-        self._socket = connect(self._context, zmq.DEALER, self._endpoint, keys)
+        super().__init__(zmq.Context(), zmq.DEALER, own_control_endpoint(endpoint), keys)
 
     def ask(self, request: str, *, timeout_seconds: float = ANSWER_SECONDS, **fields: object) -> Answer:
         """Return the result of a request (`inherentd.client.requests` lists them) and its payload (of `audio`).
@@ -96,25 +94,8 @@ class Control:
         """End the daemon, as SIGTERM does."""
         self.ask("stop")
 
-    def _connect_again(self) -> None:
-        # A request that nobody took in time lies in the socket's queue: the next daemon to come up must not get it.
-        self._socket.close(linger=0)
-        self._socket = connect(self._context, zmq.DEALER, self._endpoint, self._keys)
 
-    def close(self) -> None:
-        """Disconnect."""
-        self._context.destroy(linger=0)
-
-    def __enter__(self) -> Self:
-        """Return itself; the `with` block's end closes it."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close."""
-        self.close()
-
-
-class AsyncControl:
+class AsyncControl(AsyncConnection, AsyncClosing):
     """The same for asyncio; several tasks may ask, one is answered after the other."""
 
     def __init__(self, endpoint: str = "auto", keys: ClientKeys | None = None) -> None:
@@ -123,10 +104,7 @@ class AsyncControl:
 
         import zmq.asyncio
 
-        self._endpoint = control_endpoint(endpoint)
-        self._context = zmq.asyncio.Context()
-        self._keys = keys
-        self._socket = connect(self._context, zmq.DEALER, self._endpoint, keys)
+        super().__init__(zmq.asyncio.Context(), zmq.DEALER, own_control_endpoint(endpoint), keys)
         self._turn = asyncio.Lock()
 
     async def ask(self, request: str, *, timeout_seconds: float = ANSWER_SECONDS, **fields: object) -> Answer:
@@ -187,23 +165,6 @@ class AsyncControl:
     async def stop(self) -> None:
         """End the daemon, as SIGTERM does."""
         await self.ask("stop")
-
-    def _connect_again(self) -> None:
-        # A request that nobody took in time lies in the socket's queue: the next daemon to come up must not get it.
-        self._socket.close(linger=0)
-        self._socket = connect(self._context, zmq.DEALER, self._endpoint, self._keys)
-
-    def close(self) -> None:
-        """Disconnect."""
-        self._context.destroy(linger=0)
-
-    async def __aenter__(self) -> Self:
-        """Return itself; the `async with` block's end closes it."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Close."""
-        self.close()
 
 
 def _encoded(request: str, identity: int, fields: Mapping[str, object]) -> bytes:

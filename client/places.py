@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+from inherentd.client.errors import ClientError
 
 
 def runtime_folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -20,6 +24,28 @@ def runtime_folder(environment: Mapping[str, str] = os.environ) -> Path:
 def control_endpoint(configured: str = "auto") -> str:
     """Return where `control.endpoint` lies: "auto" is a file in the runtime folder, anything else is itself."""
     return f"ipc://{runtime_folder()}/control.sock" if configured == "auto" else configured
+
+
+def own_control_endpoint(configured: str = "auto") -> str:
+    """Return `control_endpoint`, "auto" only where nobody else can have put a socket there. Raises ClientError."""
+    if configured == "auto":
+        folder = runtime_folder()
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # before somebody else makes it
+            check_folder(folder)
+        except OSError as error:
+            what = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+            raise ClientError(f"no socket is to be trusted here: {what}; give the daemon's address") from None
+    return control_endpoint(configured)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise OSError unless only this user, or root, can put things into the folder."""
+    # In a folder where others can rename things, they could put their socket in the place of ours.
+    found = folder.stat()
+    others_write = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX
+    if found.st_uid not in (0, os.getuid()) or others_write:
+        raise OSError(errno.EPERM, f"folder {folder} is not only ours: it belongs to, or can be changed by, others")
 
 
 def first(folders: str) -> Path:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator
-from typing import Self
 
 import zmq
 
-from inherentd.client.connecting import connect
+from inherentd.client.closing import AsyncClosing, Closing
+from inherentd.client.connecting import AsyncConnection, Connection
 from inherentd.client.errors import ClientError
 from inherentd.client.keys import ClientKeys
 from inherentd.client.message import Message, Receipt
 from inherentd.client.utterances import TOPICS, Collectors, Utterance
 
 
-class Subscriber:
+class Subscriber(Connection[zmq.Socket[bytes]], Closing):
     """A subscription. Connects at once and again whenever the daemon comes back; use one of its iterators at a time."""
 
     def __init__(self, endpoint: str, *topics: str, keys: ClientKeys | None = None) -> None:
@@ -25,8 +25,7 @@ class Subscriber:
         """
         self._topics = topics or ("",)
         self._receipt, self._collectors = Receipt(), Collectors()
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = connect(self._context, zmq.SUB, endpoint, keys, self._topics)
+        super().__init__(zmq.Context(), zmq.SUB, endpoint, keys, self._topics)
 
     def messages(self, timeout_seconds: float | None = None) -> Iterator[Message]:
         """Yield messages as they come; ends when none came for so long. Raises ClientError for one that is not ours."""
@@ -46,20 +45,8 @@ class Subscriber:
             idle.note(message)
             yield from self._collectors.push(message)
 
-    def close(self) -> None:
-        """Disconnect."""
-        self._context.destroy(linger=0)
 
-    def __enter__(self) -> Self:
-        """Return itself; the `with` block's end closes it."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close."""
-        self.close()
-
-
-class AsyncSubscriber:
+class AsyncSubscriber(AsyncConnection, AsyncClosing):
     """The same for asyncio."""
 
     def __init__(self, endpoint: str, *topics: str, keys: ClientKeys | None = None) -> None:
@@ -68,8 +55,7 @@ class AsyncSubscriber:
 
         self._topics = topics or ("",)
         self._receipt, self._collectors = Receipt(), Collectors()
-        self._context = zmq.asyncio.Context()
-        self._socket = connect(self._context, zmq.SUB, endpoint, keys, self._topics)
+        super().__init__(zmq.asyncio.Context(), zmq.SUB, endpoint, keys, self._topics)
 
     async def messages(self, timeout_seconds: float | None = None) -> AsyncIterator[Message]:
         """Yield messages as they come; ends when none came for so long. Raises ClientError for one that is not ours."""
@@ -85,18 +71,6 @@ class AsyncSubscriber:
             idle.note(message)
             for utterance in self._collectors.push(message):
                 yield utterance
-
-    def close(self) -> None:
-        """Disconnect."""
-        self._context.destroy(linger=0)
-
-    async def __aenter__(self) -> Self:
-        """Return itself; the `async with` block's end closes it."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Close."""
-        self.close()
 
 
 class _Idle:

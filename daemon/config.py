@@ -65,8 +65,10 @@ class SleepSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """When nothing is computed because nobody can be heard."""
 
     below_dbfs: Decibels | None = -65.0  # null: never sleep
+    # A fan may hum: asleep also where nothing stands out from the room by so much. null: in quiet rooms only
+    over_room_db: Annotated[float, Meta(ge=1, le=30)] | None = 3.5
     after_ms: Annotated[int, Meta(ge=100, le=600_000)] = 2_000
-    wake_lookback_ms: Annotated[int, Meta(ge=0, le=10_000)] = 500  # heard again when it wakes
+    wake_lookback_ms: Annotated[int, Meta(ge=0, le=10_000)] = 2_000  # heard again when it wakes
 
 
 class PublishSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

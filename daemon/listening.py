@@ -161,7 +161,9 @@ class Listening:
             raise DaemonError(f"utterance {mark.utterance}: there were {self._figures.gate_openings} so far")
         self._figures.false_accepts += not mark.addressed
         folder, result = self._started_with.captures.folder, {"utterance": mark.utterance, "capture": ""}
-        if folder is not None:
+        if folder is None:
+            result["reason"] = "counted only: no captures are kept (captures.folder)"
+        else:
             label = Label(addressed=mark.addressed, heads=mark.heads, note=mark.note)
             store = Store(Path(folder).expanduser())
             result["capture"] = store.label(Utterance(self._outlet.stream, mark.utterance), label).id

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 import zmq
 
+from inherentd.client.closing import Closing
 from inherentd.client.messages import HEADERS
 from inherentd.daemon.security.clients import REFRESH_SECONDS
 from inherentd.daemon.security.sockets import LINGER_MS, ServerSockets
@@ -30,7 +30,7 @@ class PublisherConfig:
     queue_messages: int
 
 
-class Publisher:
+class Publisher(Closing):
     """Publishes messages, numbered per topic. Never blocks: for a slow subscriber, ZeroMQ drops after its queue."""
 
     def __init__(self, config: PublisherConfig, sockets: ServerSockets) -> None:
@@ -108,13 +108,3 @@ class Publisher:
         """Let go of the endpoint; what is queued is sent while the context ends."""
         self._socket.close(linger=LINGER_MS)
         self._bound.close()
-
-    def __enter__(self) -> Self:
-        """Return itself; the `with` block's end closes it."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Close."""
-        self.close()

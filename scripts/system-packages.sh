@@ -12,9 +12,6 @@
 set -u
 export DEBIAN_FRONTEND=noninteractive
 PATH="$PATH:/usr/sbin:/sbin" # ldconfig lies there, where Debian does not look for plain users
-
-# ldconfig is not on every user's PATH.
-PATH="$PATH:/sbin:/usr/sbin"
 have_library() { ldconfig -p 2>/dev/null | grep -q "$1"; }
 
 wanted=""

@@ -41,7 +41,7 @@ class RunningDaemon:
     def __init__(self, arguments: Sequence[str], *, environment: dict[str, str] | None = None, endpoint: str = "",
                  control_endpoint: str = "", keys: ClientKeys | None = None,
                  on_message: Callable[[Arrival], None] | None = None, stdin: int | None = None) -> None:  # fmt: skip
-        """Start both, on ipc sockets of their own where no endpoints are given. stdin: as of subprocess.Popen."""
+        """Start both, on ipc sockets of their own where no endpoints are given. stdin: subprocess.PIPE to write to `process.stdin`."""
         self._folder = tempfile.TemporaryDirectory(prefix="inherentd")
         folder = Path(self._folder.name)
         self.endpoint = endpoint or f"ipc://{folder}/events.sock"

@@ -12,11 +12,11 @@ import threading
 import time
 from dataclasses import asdict
 from http import HTTPStatus
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import structlog
 
+from inherentd.client.closing import Closing
 from inherentd.daemon.errors import DaemonError
 from inherentd.daemon.metrics.exposition import CONTENT_TYPE, Exposition
 from inherentd.daemon.metrics.figures import Figures
@@ -27,7 +27,7 @@ MOST_CONNECTIONS = 8
 POLL_SECONDS = 0.5  # how long close() may take
 
 
-class MetricsServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
+class MetricsServer(Closing, socketserver.ThreadingMixIn, socketserver.TCPServer):
     """Answers in threads of its own, from figures that the daemon's loop goes on counting."""
 
     allow_reuse_address = True
@@ -99,16 +99,6 @@ class MetricsServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """Keep what peers do out of stderr."""
         del request, client_address
         structlog.get_logger().debug("metrics: a request failed", error=repr(sys.exc_info()[1]))
-
-    def __enter__(self) -> Self:
-        """Return itself; the `with` block's end closes it."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Close."""
-        self.close()
 
     def _health(self) -> Answer:
         figures, trouble = self._figures, self._figures.trouble

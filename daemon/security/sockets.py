@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 import zmq
 
 from inherentd.client import keys
+from inherentd.client.closing import Closing
 from inherentd.daemon import security
 from inherentd.daemon.config import SecuritySection
 from inherentd.daemon.security import endpoints, new_keys
@@ -22,7 +21,7 @@ Socket = zmq.Socket[bytes]
 LINGER_MS = 1_000  # at the stop, for what is queued: the last gate.closed must arrive; a dead peer costs this much
 
 
-class ServerSockets:
+class ServerSockets(Closing):
     """Opens sockets as the configuration says who may connect: over tcp with keys, or whoever can."""
 
     def __init__(self, section: SecuritySection = SecuritySection()) -> None:  # noqa: B008 (frozen)
@@ -69,13 +68,3 @@ class ServerSockets:
         if self._zap is not None:
             self._zap.close()
         self._context.destroy(linger=LINGER_MS)
-
-    def __enter__(self) -> Self:
-        """Return itself; the `with` block's end closes it."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Close."""
-        self.close()

@@ -25,6 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="who speaks: make the clips of these synthesizers only, e.g. --engines flite espeak (default: all of the recipe)",
     )  # fmt: skip
     build.add_argument(
+        "--splits", nargs="+", choices=SPLITS, metavar="SPLIT",
+        help="make the clips of these splits only, e.g. --splits test for what `inherent eval` needs (default: all)",
+    )  # fmt: skip
+    build.add_argument(
         "--engine", choices=tuple(SPREADS), default="local",
         help="where the work runs: processes of this machine (local), or Ray's cluster at RAY_ADDRESS, or here (default: local)",
     )  # fmt: skip
@@ -83,7 +87,7 @@ def _build(arguments: argparse.Namespace) -> int:
         raise ModelError(f"{error}: pip install 'inherentd[corpus]'") from error
     counts = build(
         load_recipe(arguments.config), workers=arguments.workers, engines=arguments.engines,
-        spread_by=SPREADS[arguments.engine],
+        splits=arguments.splits, spread_by=SPREADS[arguments.engine],
     )  # fmt: skip
     for name, count in sorted(counts.items()):
         print(f"{name}: {count} clips", file=sys.stderr)

@@ -135,14 +135,19 @@ def plan(recipe: CorpusRecipe) -> list[Clip]:
 
 
 def build(
-    recipe: CorpusRecipe, *, workers: int, engines: Iterable[str] | None = None, spread_by: spread.Spread = spread.local
-) -> Counter[str]:
+    recipe: CorpusRecipe, *, workers: int, engines: Iterable[str] | None = None, splits: Iterable[str] | None = None,
+    spread_by: spread.Spread = spread.local,
+) -> Counter[str]:  # fmt: skip
     """Make every clip of the plan that is not there yet, write `manifest.jsonl`, and return counts by engine and split.
 
-    `engines` limits what is made now (the manifest always lists all clips that exist). Deterministic from the seed.
+    `engines` and `splits` limit what is made now (the manifest always lists all clips that exist). Deterministic from
+    the seed.
     """
     out = Path(recipe.out).absolute()
-    wanted = [clip for clip in plan(recipe) if engines is None or clip.voice.engine in set(engines)]
+    wanted = [
+        clip for clip in plan(recipe)
+        if (engines is None or clip.voice.engine in set(engines)) and (splits is None or clip.sentence.split in set(splits))
+    ]  # fmt: skip
     missing = [clip for clip in wanted if not (out / clip.path).is_file()]
     for folder in {(out / clip.path).parent for clip in missing}:
         folder.mkdir(parents=True, exist_ok=True)

@@ -131,3 +131,21 @@ def test_the_wrong_number_of_samples_is_not_taken() -> None:
 def test_the_endpoint_is_the_daemons_own() -> None:
     assert control_endpoint().endswith("/control.sock")
     assert control_endpoint("tcp://127.0.0.1:5711") == "tcp://127.0.0.1:5711"
+
+
+@pytest.mark.parametrize("asking", [Control, AsyncControl])
+def test_a_socket_that_others_may_have_put_there_is_not_asked(
+    asking: type[Control | AsyncControl], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "inherentd").mkdir()
+    (tmp_path / "inherentd").chmod(0o777)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with pytest.raises(ClientError, match="not only ours.*; give the daemon's address") as caught:
+        asking()
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_the_folder_is_taken_before_somebody_else_makes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with Control():
+        assert (tmp_path / "inherentd").stat().st_mode & 0o777 == 0o700

@@ -25,6 +25,13 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
     return code, lines[0]
 
 
+@pytest.fixture
+def ready(model: Path, tmp_path: Path) -> list[str]:
+    """What runs a daemon, if nothing else is wrong."""
+    path = write_wav(tmp_path / "a.wav", loud(0.1))
+    return ["run", "--model", str(model), "--input", str(path), "--set", "publish.endpoint=tcp://127.0.0.1:*"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -76,11 +83,9 @@ def test_it_fails_and_says_why(capsys: pytest.CaptureFixture[str], arguments: li
     ],
 )
 def test_a_daemon_that_cannot_start(
-    capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path, arguments: list[str], expected: str
+    capsys: pytest.CaptureFixture[str], ready: list[str], arguments: list[str], expected: str
 ) -> None:
-    path = write_wav(tmp_path / "a.wav", loud(0.1))
-    ready = ["--model", str(model), "--input", str(path), "--set", "publish.endpoint=tcp://127.0.0.1:*"]
-    code, line = run(capsys, "run", *ready, *arguments)
+    code, line = run(capsys, *ready, *arguments)
     assert code == 1
     assert expected in line
 
@@ -100,12 +105,10 @@ def test_a_daemon_that_cannot_start(
     ],
 )
 def test_a_service_with_a_mistake_in_its_configuration_stays_down(
-    capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path, arguments: list[str], expected: str
+    capsys: pytest.CaptureFixture[str], ready: list[str], arguments: list[str], expected: str
 ) -> None:
     """Code 2 is what the units' RestartPreventExitStatus names: another start would fail the same way."""
-    path = write_wav(tmp_path / "a.wav", loud(0.1))
-    ready = ["--model", str(model), "--input", str(path), "--set", "publish.endpoint=tcp://127.0.0.1:*"]
-    code, line = run(capsys, "run", *ready, *arguments)
+    code, line = run(capsys, *ready, *arguments)
     assert code == 2
     assert expected in line
 

@@ -270,7 +270,8 @@ def test_the_command(listening: Daemon, tmp_path: Path) -> None:
         assert (file.getframerate(), file.getnframes()) == (16_000, 1_600)
     assert "utterance 30: there were" in control("mark", "30", "not-addressed").stderr
     listening.until("gate.closed")
-    assert json.loads(control("mark", "1", "not-addressed").stdout) == {"utterance": 1, "capture": ""}
+    marked = json.loads(control("mark", "1", "not-addressed").stdout)
+    assert marked == {"utterance": 1, "capture": "", "reason": "counted only: no captures are kept (captures.folder)"}
     assert json.loads(control("mute").stdout) == {"muted": True}
     assert control("stop").returncode == 0
     assert listening.process.wait(10) == 0

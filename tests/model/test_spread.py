@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -51,6 +52,16 @@ def test_ray_makes_the_same_corpus_as_the_local_processes(tmp_path: Path) -> Non
     assert len(expected) == 15
     assert expected["manifest.jsonl"].count(b"\n") == 14
     assert build(tmp_path / "ray", "ray") == expected
+
+
+@pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed: apt-get install flite")
+def test_one_split_can_be_made_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("recipe.yaml").write_text(RECIPE + CLIPS)
+    assert cli.main(["corpus", "build", "--config", "recipe.yaml", "--splits", "test", "--workers", "2"]) == 0
+    rows = [json.loads(line) for line in Path("corpus/manifest.jsonl").read_text().splitlines()]
+    assert [row["split"] for row in rows] == ["test"] * 5
+    assert {f"{path.relative_to('corpus')}" for path in Path("corpus").rglob("*.flac")} == {row["path"] for row in rows}
 
 
 def test_results_come_in_order() -> None:
