@@ -57,7 +57,7 @@ $(VENV)/run.stamp: $(INPUTS) | $(VENV)/bin/pip system
 	touch $@
 
 $(VENV)/test.stamp: $(INPUTS) | $(VENV)/bin/pip system-test
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,export-all,openvino,ray,transcribe,bench,wyoming,watch,dashboard]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,export-all,openvino,ray,transcribe,bench,wyoming,watch,dashboard,nats]'
 	touch $@ $(VENV)/run.stamp
 
 .venv-bridges/test.stamp: pyproject.toml constraints-bridges.txt Makefile | $(VENV)/test.stamp
@@ -72,7 +72,7 @@ system:
 	@sh scripts/system-packages.sh microphone
 
 system-test:
-	@sh scripts/system-packages.sh microphone pulseaudio services synthesizer terminal browser
+	@sh scripts/system-packages.sh microphone pulseaudio services synthesizer terminal broker browser
 
 clean:
 	rm -rf $(VENV) .venv-audit .venv-bridges build dist web/dist web/node_modules *.egg-info src/*.egg-info .pytest_cache .hypothesis .ruff_cache .import_linter_cache

@@ -114,14 +114,21 @@ def soak(seconds: float, options: list[str]) -> dict[str, Any]:
 
 def _line(minutes: Minutes, pid: int) -> dict[str, Any]:
     health = minutes.last
-    process = Path(f"/proc/{pid}")
     return {
         "uptime": health["uptime"], "state": health["state"], "cpu": health["cpu"], "rss_mb": round(health["rss"] / 1e6, 2),
         "overflows": health["overflows"], "gaps": health["gaps"], "dropped": health["dropped"],
         "jitter_ms": health["jitter_ms"], "drift_ppm": health["drift_ppm"],
+        **in_process(pid),
+    }  # fmt: skip
+
+
+def in_process(pid: int) -> dict[str, int]:
+    """Return how many descriptors and threads a process has; 0 where it has ended."""
+    process = Path(f"/proc/{pid}")
+    return {
         "descriptors": len(list((process / "fd").iterdir())) if process.exists() else 0,
         "threads": len(list((process / "task").iterdir())) if process.exists() else 0,
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from inherentd.client.errors import ClientError
 from inherentd.client.keys import ClientKeys, KeyPair
 from inherentd.client.message import Message
 from inherentd.client.subscriber import AsyncSubscriber, Subscriber
-from inherentd.client.utterances import Collector, Utterance
+from inherentd.client.utterances import Collector, Collectors, Utterance
 
 __all__ = [
     "AsyncControl",
@@ -13,6 +13,7 @@ __all__ = [
     "ClientError",
     "ClientKeys",
     "Collector",
+    "Collectors",
     "Control",
     "KeyPair",
     "Message",

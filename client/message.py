@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -30,14 +30,23 @@ class Message:
     """messages of this topic that are missing before it"""
 
 
+@dataclass(slots=True)
+class _Run:
+    """What came of one run of a device's daemon."""
+
+    stream: str
+    whole: bool
+    """it began while we were subscribed: ours from its first message on"""
+    next: dict[str, int] = field(default_factory=dict[str, int])
+
+
 class Receipt:
-    """Decodes messages and counts by `seq` what is missing between them."""
+    """Decodes messages and counts by `seq` what is missing between them, for each device: a broker may bring many, by whose names
+    (`publish.device`) they are told apart."""
 
     def __init__(self) -> None:
         """Nothing was received yet: what was sent before the first message of each topic is not counted as lost."""
-        self._stream: str | None = None
-        self._restarted = False
-        self._next: dict[str, int] = {}
+        self._runs: dict[str, _Run] = {}
 
     def __call__(self, parts: Sequence[bytes]) -> Message:
         """Return the message of these parts. Raises ClientError when they are not one of ours."""
@@ -47,12 +56,11 @@ class Receipt:
     def _lost(self, topic: str, header: Header) -> int:
         if topic not in HEADERS:  # who knows how many there are
             return 0
-        if header.stream != self._stream:
-            self._restarted = self._stream is not None
-            self._stream, self._next = header.stream, {}
-        # A stream that began while we were subscribed is ours from its first message on.
-        expected = self._next.get(topic, 0 if self._restarted else header.seq)
-        self._next[topic] = header.seq + 1
+        run = self._runs.get(header.device)
+        if run is None or run.stream != header.stream:
+            run = self._runs[header.device] = _Run(header.stream, whole=run is not None)
+        expected = run.next.get(topic, 0 if run.whole else header.seq)
+        run.next[topic] = header.seq + 1
         return max(0, header.seq - expected)
 
 

@@ -12,7 +12,7 @@ from inherentd.client.connecting import AsyncConnection, Connection
 from inherentd.client.errors import ClientError
 from inherentd.client.keys import ClientKeys
 from inherentd.client.message import Message, Receipt
-from inherentd.client.utterances import TOPICS, Collector, Utterance
+from inherentd.client.utterances import TOPICS, Collectors, Utterance
 
 
 class Subscriber(Connection[zmq.Socket[bytes]], Closing):
@@ -24,7 +24,7 @@ class Subscriber(Connection[zmq.Socket[bytes]], Closing):
         Nobody need be there yet. Raises ClientError for an endpoint that makes no sense.
         """
         self._topics = topics or ("",)
-        self._receipt, self._collector = Receipt(), Collector()
+        self._receipt, self._collectors = Receipt(), Collectors()
         super().__init__(zmq.Context(), zmq.SUB, endpoint, keys, self._topics)
 
     def messages(self, timeout_seconds: float | None = None) -> Iterator[Message]:
@@ -43,7 +43,7 @@ class Subscriber(Connection[zmq.Socket[bytes]], Closing):
         while self._socket.poll(_milliseconds(idle.left_seconds)):
             message = self._receipt(self._socket.recv_multipart())
             idle.note(message)
-            yield from self._collector.push(message)
+            yield from self._collectors.push(message)
 
 
 class AsyncSubscriber(AsyncConnection, AsyncClosing):
@@ -54,7 +54,7 @@ class AsyncSubscriber(AsyncConnection, AsyncClosing):
         import zmq.asyncio  # brings asyncio: only for those who use it
 
         self._topics = topics or ("",)
-        self._receipt, self._collector = Receipt(), Collector()
+        self._receipt, self._collectors = Receipt(), Collectors()
         super().__init__(zmq.asyncio.Context(), zmq.SUB, endpoint, keys, self._topics)
 
     async def messages(self, timeout_seconds: float | None = None) -> AsyncIterator[Message]:
@@ -69,7 +69,7 @@ class AsyncSubscriber(AsyncConnection, AsyncClosing):
         while await self._socket.poll(_milliseconds(idle.left_seconds)):
             message = self._receipt(await self._socket.recv_multipart())
             idle.note(message)
-            for utterance in self._collector.push(message):
+            for utterance in self._collectors.push(message):
                 yield utterance
 
 

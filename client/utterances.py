@@ -112,6 +112,18 @@ class _Open:
                          self.opened, closed, self.intents, complete)  # fmt: skip
 
 
+class Collectors:
+    """Puts utterances together from the messages of any number of devices, as a broker brings them: a `Collector` for each."""
+
+    def __init__(self) -> None:
+        """Nothing is open."""
+        self._by_device: dict[str, Collector] = {}
+
+    def push(self, message: Message) -> list[Utterance]:
+        """Return the utterances that this message ended, in order."""
+        return self._by_device.setdefault(message.header.device, Collector()).push(message)
+
+
 class Collector:
     """Puts utterances together from the messages of one daemon, in the order they came. Holds one at most."""
 

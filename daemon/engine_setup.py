@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+
 import inherentd
 from inherentd.client.messages import ModelIdentity
 from inherentd.daemon.config import Config, GateSection, ModelSection
@@ -18,6 +20,7 @@ from inherentd.pipeline.errors import PipelineError
 from inherentd.pipeline.gate import GateConfig
 from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
 from inherentd.pipeline.runtimes import BACKENDS, Runtime, open_fastest, open_runtime
+from inherentd.pipeline.runtimes.batched import BatchedStreaming
 
 MODELS = Path(inherentd.__file__).parent / "models"
 SHIPPED_MODELS = {
@@ -25,6 +28,7 @@ SHIPPED_MODELS = {
     "litert": MODELS / "inherent-litert.tflite",
     "mlx": MODELS / "inherent-mlx.safetensors",
 }
+BATCHED_MODEL = MODELS / "inherent-batched.onnx"
 CLOSE_SHARE = 0.6  # of the gate's threshold, where gate.close_threshold is not set
 RING_SECONDS = 30
 
@@ -58,6 +62,18 @@ def open_model(section: ModelSection) -> Runtime:
         raise DaemonError("; ".join(reasons))
     runtime = open_fastest(SHIPPED_MODELS.values(), allow_unsupported=section.allow_unsupported)
     runtime.processor = replace(runtime.processor, asked=section.delegate).noting(*reasons)
+    return runtime
+
+
+def open_batched(section: ModelSection) -> BatchedStreaming:
+    """Return the runtime that takes a step of many streams at once. Raises DaemonError when the configured model takes one only."""
+    path = section.path if section.path is not None else str(BATCHED_MODEL)
+    runtime = open_model(msgspec.structs.replace(section, path=path))
+    if not isinstance(runtime, BatchedStreaming):
+        raise DaemonError(
+            f"model {path}: takes one stream at a time; several need a streaming ONNX file with a dynamic batch, as "
+            "`inherent export` writes NAME-batched.onnx"
+        )
     return runtime
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inherentd.inherent_model.architecture import InherentModel
+from inherentd.inherent_model.architecture import Block, InherentModel, Stack, State
 from inherentd.pipeline.frontend import FrontendSpec, hann, mel_filters
 
 
@@ -24,6 +24,55 @@ class StreamingForm(nn.Module):
         """Return the scores of this step and the next states, in the order of `state_names`."""
         logits, following = self.model(mel_chunk, dict(zip(self.state_names, states, strict=True)))
         return (torch.sigmoid(logits[:, 0]), *(following[name] for name in self.state_names))
+
+
+class BatchedForm(nn.Module):
+    """The streaming form for many streams at once, `(mel_chunk [batch, step_frames, bins], *states [batch, context, channels])
+    -> (intent_output [batch, heads], *next states)`, of a model whose normalizations are folded.
+
+    Every convolution is one product of matrices over all streams: a convolution operator works off a batch one by one, each of
+    them too small for the processor (measured on 32 streams: 155 µs a step of each, against 35).
+    """
+
+    def __init__(self, folded: InherentModel) -> None:
+        super().__init__()
+        self.model = folded
+        self.state_names = tuple(folded.initial_state())
+        self.eval()
+
+    def initial_states(self, batch: int) -> tuple[Tensor, ...]:
+        """Return the states before the first frame, in the order of `state_names`."""
+        return tuple(state.transpose(1, 2).contiguous() for state in self.model.initial_state(batch).values())
+
+    def forward(self, mel_chunk: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+        """Return the scores of this step and the next states, in the order of `state_names`."""
+        state = dict(zip(self.state_names, states, strict=True))
+        x = (mel_chunk - self.model.mel_mean) / self.model.mel_std
+        following: list[Tensor] = []
+        frames = self.model.config.step_frames
+        for stack in (self.model.ear, self.model.phrase):
+            frames //= 2
+            x = self._stack(stack, x, frames, state, following)
+        return (torch.sigmoid(self.model.score(x[:, 0])), *following)
+
+    def _stack(self, stack: Stack, x: Tensor, frames: int, state: State, following: list[Tensor]) -> Tensor:
+        # Pairs of inputs, each channel's two beside each other as in `Stack.forward`.
+        x = x.reshape(-1, frames, 2, x.shape[2]).transpose(2, 3).flatten(2)
+        for index, layer in enumerate(stack.over_time()):
+            padded = torch.cat([state[f"{stack.name}{index}"], x], dim=1)
+            following.append(padded[:, -layer.context :])
+            dilation, kernel = layer.convolution.dilation[0], layer.convolution.kernel_size[0]
+            taps = [padded[:, tap * dilation : tap * dilation + frames] for tap in range(kernel)]
+            mixed = torch.relu(_product(torch.cat(taps, dim=2), layer.convolution))
+            block = stack.blocks[index - 1] if index else None
+            x = torch.relu(x + _product(mixed, block.pointwise)) if isinstance(block, Block) else mixed
+        return x
+
+
+def _product(columns: Tensor, convolution: nn.Conv1d) -> Tensor:
+    """Return a convolution of what each of its outputs hears, [batch, time, taps * channels in]."""
+    mixed = columns @ convolution.weight.permute(2, 1, 0).flatten(0, 1)
+    return mixed if convolution.bias is None else mixed + convolution.bias
 
 
 class WindowedForm(nn.Module):

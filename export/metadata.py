@@ -65,7 +65,11 @@ def write_metadata(artifact: Artifact, job: Job, golden_tolerance: float) -> Pat
     checkpoint, calibration = job.loaded, job.calibration
     heads = checkpoint.model.config.heads
     states = [
-        {"name": name, "shape": list(artifact.tensors[f"state.{name}"].shape), "initial_value": 0.0}
+        {
+            "name": name,
+            "shape": [max(1, size) for size in artifact.tensors[f"state.{name}"].shape],
+            "initial_value": 0.0,
+        }
         for name in checkpoint.model.initial_state()
         if f"state.{name}" in artifact.tensors
     ]

@@ -13,7 +13,7 @@ import torch
 from onnx import helper, numpy_helper
 
 from inherentd.export.artifacts import SINGLE_PRECISION_BLOCKS, Artifact, Job, Tensor
-from inherentd.export.forms import AudioForm, Frontend, StreamingForm, WindowedForm
+from inherentd.export.forms import AudioForm, BatchedForm, Frontend, StreamingForm, WindowedForm
 
 OPSET = 17
 LARGE_WEIGHTS = 2000
@@ -34,6 +34,12 @@ def write(job: Job) -> Iterator[Artifact]:
     streaming = job.path("", ".onnx")
     _trace(StreamingForm(model), (mel, *states), streaming, ["mel_chunk", *names], scores_and_states)
     yield _artifact(streaming, "streaming", "float32")
+    batched = job.path("batched", ".onnx")
+    together = BatchedForm(job.folded)
+    batch = torch.zeros(2, *mel.shape[1:])
+    _trace(together, (batch, *together.initial_states(2)), batched, ["mel_chunk", *names], scores_and_states,
+           dynamic={name: {0: "batch"} for name in ("mel_chunk", *names, *scores_and_states)})  # fmt: skip
+    yield _artifact(batched, "streaming", "float32")
     windowed = job.path("windowed", ".onnx")
     window = torch.zeros(1, 50, model.config.mel_bins)
     _trace(

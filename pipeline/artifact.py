@@ -85,6 +85,12 @@ class ArtifactMetadata:
             return (self.frontend or FrontendSpec()).frame_count(self.span_samples)
         return self.runtime_tensor_contract["mel_chunk"].shape[1]
 
+    @property
+    def batched(self) -> bool:
+        """Return whether a run takes a step of any number of streams."""
+        chunk = self.runtime_tensor_contract.get("mel_chunk")
+        return self.form == "streaming" and chunk is not None and chunk.shape[0] < 0
+
     def threshold(self, head: str) -> float:
         """Return the calibrated threshold of a head."""
         return self.default_thresholds[threshold_key(head)]

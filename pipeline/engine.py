@@ -21,6 +21,7 @@ from inherentd.pipeline.frontend import FrontendSpec, log_mel
 from inherentd.pipeline.resampling import SAMPLE_TYPES, to_int16
 from inherentd.pipeline.ring import Pcm, Ring
 from inherentd.pipeline.runtimes import Runtime
+from inherentd.pipeline.together import Work, alone
 
 Measure = Callable[[Pcm, int], NDArray[np.float64]]
 """(samples, hop_samples) -> dBFS of each hop"""
@@ -125,6 +126,10 @@ class Engine:
 
         Samples that are not finite become 0 and are counted in `bad_samples`.
         """
+        return alone(self.pushing(samples), self.runtime)
+
+    def pushing(self, samples: NDArray[Any]) -> Work[list[Event]]:
+        """Do as `push`, with whoever drives this running the model's steps: several streams' in one (`together`)."""
         if self._end is not None:
             raise PipelineError("push after finish: the stream is over; call reset() first")
         if samples.ndim != 1 or samples.dtype.name not in SAMPLE_TYPES:
@@ -136,7 +141,7 @@ class Engine:
                 piece, bad = to_int16(piece)
                 self.bad_samples += bad
             self._ring.write(piece)
-            self._run_steps(events)
+            yield from self._run_steps(events)
         return events
 
     def finish(self) -> list[Event]:
@@ -145,13 +150,17 @@ class Engine:
         That silence never gets into an `Audio` event, and no event's position is past the real end. A model that
         broke (`push` raised) is not asked again: what is open is closed.
         """
+        return alone(self.finishing(), self.runtime)
+
+    def finishing(self) -> Work[list[Event]]:
+        """Do as `finish`, with whoever drives this running the model's steps."""
         if self._end is not None:
             return []
         self._end = self._ring.written
         events: list[Event] = []
         if not self._broken:
             self._ring.write(np.zeros(self.config.flush_samples + self._span_samples, np.int16))
-            self._run_steps(events)
+            yield from self._run_steps(events)
         self._close("end_of_stream", events)
         return events
 
@@ -213,7 +222,7 @@ class Engine:
         """Return the samples that steps [first, stop) hear."""
         return self._ring.read(self._position(first), self._position(stop - 1) + self._span_samples)
 
-    def _run_steps(self, events: list[Event]) -> None:
+    def _run_steps(self, events: list[Event]) -> Work[None]:
         """Score every step whose samples are all here."""
         first = self._next_step
         count = (self._ring.written - self._position(first) - self._span_samples) // self._step_samples + 1
@@ -232,8 +241,8 @@ class Engine:
             if heard is None:
                 heard = self._heard(samples)
             if self.asleep:
-                self._wake(events)
-            self._score(first + index, heard(index), level, events)
+                yield from self._wake(events)
+            yield from self._score(first + index, heard(index), level, events)
         self._next_step = first + count
         self.level_dbfs = float(levels[-1])
 
@@ -266,7 +275,7 @@ class Engine:
             self._room, stands_out = activity.step(room, self._room, voice_dbfs, seconds)
         return level_dbfs >= lowest and stands_out
 
-    def _wake(self, events: list[Event]) -> None:
+    def _wake(self, events: list[Event]) -> Work[None]:
         """Hear the steps just before the loud one, so that a soft beginning of the first word is heard too.
 
         Steps from before it fell asleep were scored then: they only give the model its context back.
@@ -282,13 +291,13 @@ class Engine:
         levels = self._loudest(activity.levels_dbfs, samples, self._next_step - first)
         for index in range(self._next_step - first):
             if first + index >= self._asleep_from:
-                self._score(first + index, heard(index), float(levels[index]), events)
+                yield from self._score(first + index, heard(index), float(levels[index]), events)
             else:
-                _, self._state = self.runtime.step(heard(index), self._state)
+                _, self._state = yield heard(index), self._state
 
-    def _score(self, step: int, given: NDArray[np.float32], level_dbfs: float, events: list[Event]) -> None:
+    def _score(self, step: int, given: NDArray[np.float32], level_dbfs: float, events: list[Event]) -> Work[None]:
         self._broken = True  # unless this step goes through: what raises now would raise again
-        scores, self._state = self.runtime.step(given, self._state)
+        scores, self._state = yield given, self._state
         at_sample = self._position(step) + self._span_samples
         if self._end is not None:
             at_sample = min(at_sample, self._end)

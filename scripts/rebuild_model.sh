@@ -8,14 +8,14 @@ configs=$(dirname "$0")/../configs
 case "$*" in
 --quick)
     corpora=quick real="" stages=quick out=runs/quick/models events="--limit 20" clips="--limit 20" day=--quick
-    det=$out/det.png pages=$out/README.md shipped="--only inherent.onnx inherent-windowed.onnx"
+    det=$out/det.png pages=$out/README.md shipped="--only inherent.onnx inherent-batched.onnx inherent-windowed.onnx"
     ;;
 "")
     corpora="first talk near life voices" real=$configs/corpus/real.yaml stages="start hear whole"
     out=models events=--real clips="--limit 300" day="--hours 24"
     det=$out/det.png pages="$out/README.md README.md"
     [ ! -d docs ] || det=docs/det.png # where the pages show it
-    shipped="--backend all --only inherent.onnx inherent-windowed.onnx inherent-audio-float16.onnx inherent-litert.tflite inherent-mlx.safetensors"
+    shipped="--backend all --only inherent.onnx inherent-batched.onnx inherent-windowed.onnx inherent-audio-float16.onnx inherent-litert.tflite inherent-mlx.safetensors"
     ;;
 *)
     echo "usage: sh $0 [--quick]" >&2

@@ -6,6 +6,7 @@
 #   services: systemd, not to be started: its programs check the units
 #   synthesizer: flite and espeak-ng, for the tests that make speech
 #   terminal: tmux, for the test of inherentd watch
+#   broker: a NATS server, for the test of examples/brokers
 #   browser: Chromium, Node and npm, for the browser demo and for the tests of all pages
 # A failure is a warning, not an error: files and standard input need no library, and make itself says when Python is missing.
 set -u
@@ -21,13 +22,14 @@ for part in "$@"; do
     pulseaudio) command -v pulseaudio >/dev/null 2>&1 || wanted="$wanted pulseaudio pulseaudio-utils libasound2-plugins" ;;
     services) command -v systemd-analyze >/dev/null 2>&1 || wanted="$wanted systemd" ;;
     synthesizer) command -v flite >/dev/null 2>&1 && command -v espeak-ng >/dev/null 2>&1 || wanted="$wanted flite espeak-ng" ;;
+    broker) command -v nats-server >/dev/null 2>&1 || wanted="$wanted nats-server" ;;
     terminal) command -v tmux >/dev/null 2>&1 || wanted="$wanted tmux" ;;
     browser)
       command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || wanted="$wanted chromium"
       command -v node >/dev/null 2>&1 || wanted="$wanted nodejs"
       command -v npm >/dev/null 2>&1 || wanted="$wanted npm"
       ;;
-    *) echo "$0: got $part, expected python, microphone, pulseaudio, services, synthesizer, terminal or browser" >&2; exit 2 ;;
+    *) echo "$0: got $part, expected python, microphone, pulseaudio, services, synthesizer, terminal, broker or browser" >&2; exit 2 ;;
   esac
 done
 

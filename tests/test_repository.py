@@ -45,6 +45,7 @@ def test_the_wheel_and_the_sdist_hold_everything(tmp_path: Path) -> None:
     for wanted in (
         "inherentd/models/inherent.onnx",
         "inherentd/models/inherent.metadata.json",
+        "inherentd/models/inherent-batched.onnx",
         "inherentd/models/inherent-litert.tflite",
         "inherentd/models/inherent-mlx.safetensors",
         "inherentd/models/README.md",

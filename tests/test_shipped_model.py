@@ -45,6 +45,10 @@ def test_heads_thresholds_and_size() -> None:
     assert all(0 < runtime.metadata.threshold(head) < 1 for head in runtime.metadata.head_order)
     assert runtime.metadata.golden is not None
     assert runtime.metadata.sha256 is not None
+    batched = open_runtime(MODELS / "inherent-batched.onnx")
+    assert batched.metadata.batched
+    assert batched.metadata.training_hash == runtime.metadata.training_hash
+    assert batched.metadata.default_thresholds == runtime.metadata.default_thresholds
     assert (MODELS / "inherent.onnx").stat().st_size < 5_000_000
 
 

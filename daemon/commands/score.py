@@ -1,7 +1,8 @@
 """Say what the model hears in audio files: the highest score of each head, and the events, without a daemon.
 
 Same engine, gate and thresholds as the daemon's; each file from a fresh start. A file that cannot be read is reported,
-the others are scored, and the exit code is 1.
+the others are scored, and the exit code is 1. With --streams the files are heard side by side by one model, which takes a
+step of all of them at a time: the same lines in the same order, for a fraction of the CPU (docs/scale.md).
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import msgspec
 
 from inherentd.client.messages import ModelIdentity
 from inherentd.daemon import engine_setup
-from inherentd.daemon.commands.arguments import add_config_arguments, add_model_arguments, configuration
+from inherentd.daemon.commands.arguments import add_config_arguments, add_model_arguments, configuration, count
 from inherentd.daemon.errors import DaemonError
 from inherentd.daemon.event_fields import fields
 from inherentd.daemon.plot import names
@@ -28,8 +28,10 @@ from inherentd.pipeline.engine import Engine
 from inherentd.pipeline.errors import PipelineError
 from inherentd.pipeline.events import Event
 from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
+from inherentd.pipeline.together import Work, alone, together
 
 BLOCK_SECONDS = 10.0
+Scored = tuple[ScoreLine, Engine, Trace | None]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a line: path, seconds, scores, events")
     parser.add_argument(
         "--plot", type=Path, metavar="DIR", help="also draw each file: mel, gate and intents over time, as DIR/NAME.png"
+    )
+    parser.add_argument(
+        "--streams", type=count, default=1, metavar="N", help="hear so many files side by side (default: %(default)s)"
     )
     add_model_arguments(parser)
     add_config_arguments(parser)
@@ -50,20 +55,25 @@ def run(arguments: argparse.Namespace) -> int:
         print("inherentd score: --plot needs matplotlib: pip install 'inherentd[plot]'", file=sys.stderr)
         return 2
     config = configuration(arguments)
-    runtime = engine_setup.open_model(config.model)
+    batched = engine_setup.open_batched(config.model) if arguments.streams > 1 else None
+    runtime = batched or engine_setup.open_model(config.model)
     if runtime.processor.reason:
         print(f"inherentd score: running by {runtime.processor}", file=sys.stderr)
-    model = engine_setup.identity(runtime.metadata)
     engine_config = engine_setup.engine_config(config, runtime.metadata)
+    model = engine_setup.identity(runtime.metadata)
+    works = (
+        _reported(name, Engine(engine_config, runtime), model, None if folder is None else Trace())
+        for name in arguments.files
+    )
+    results = together(works, batched, arguments.streams) if batched else (alone(work, runtime) for work in works)
     exit_code = 0
-    for name, picture in zip(arguments.files, names.pictures(arguments.files), strict=True):
-        engine, trace = Engine(engine_config, runtime), None if folder is None else Trace()
+    for result, picture in zip(results, names.pictures(arguments.files), strict=True):
         try:
-            line = score(name, engine, model, trace)
-            print(
-                msgspec.json.encode(line).decode() if arguments.json else _readable(line, engine_config.gate.heads[0]),
-                flush=True,
-            )
+            if isinstance(result, Exception):
+                raise result
+            line, engine, trace = result
+            gate = engine_config.gate.heads[0]
+            print(msgspec.json.encode(line).decode() if arguments.json else _readable(line, gate), flush=True)
             if folder is not None and trace is not None:
                 _draw(trace, line, engine, folder / picture)
         except (DaemonError, PipelineError) as error:
@@ -75,9 +85,19 @@ def run(arguments: argparse.Namespace) -> int:
 def score(name: str, engine: Engine, model: ModelIdentity, trace: Trace | None = None) -> ScoreLine:
     """Return the line of one file. `engine` must be fresh; `trace` gets what it hears and scores. Raises DaemonError when the
     file cannot be read whole."""
+    return alone(scoring(name, engine, model, trace), engine.runtime)
+
+
+def scoring(name: str, engine: Engine, model: ModelIdentity, trace: Trace | None = None) -> Work[ScoreLine]:
+    """Do as `score`, with whoever drives this running the model's steps."""
     file = AudioFile(Path(name))
     engine.listener = trace.step if trace is not None else None
-    events = list(_events(file, engine, trace))
+    events: list[Event] = []
+    for block in file.blocks(BLOCK_SECONDS):
+        if trace is not None:
+            trace.hear(block)
+        events += yield from engine.pushing(block)
+    events += yield from engine.finishing()
     bad = file.bad_samples + engine.bad_samples
     if bad:
         print(f"inherentd score: {name}: {bad} samples were not numbers (NaN or infinite); taken as 0", file=sys.stderr)
@@ -89,12 +109,13 @@ def score(name: str, engine: Engine, model: ModelIdentity, trace: Trace | None =
     )
 
 
-def _events(file: AudioFile, engine: Engine, trace: Trace | None) -> Iterator[Event]:
-    for block in file.blocks(BLOCK_SECONDS):
-        if trace is not None:
-            trace.hear(block)
-        yield from engine.push(block)
-    yield from engine.finish()
+def _reported(name: str, engine: Engine, model: ModelIdentity, trace: Trace | None) -> Work[Scored | Exception]:
+    """Return what came of one file, or why there is nothing: the others are scored all the same."""
+    try:
+        line = yield from scoring(name, engine, model, trace)
+    except (DaemonError, PipelineError) as error:
+        return error
+    return line, engine, trace
 
 
 def _draw(trace: Trace, line: ScoreLine, engine: Engine, path: Path) -> None:

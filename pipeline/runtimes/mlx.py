@@ -31,7 +31,7 @@ class Network:
         self.step_frames = int(shape["step_frames"])
         self.dilations = {"ear": (1, *shape["ear_dilations"]), "phrase": (1, *shape["dilations"])}
 
-    def __call__(self, mel: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def __call__(self, mel: Any, state: State) -> tuple[Any, dict[str, Any]]:
         """Return scores [batch, steps, heads] and the next state, from mel and the state by name."""
         following: dict[str, Any] = {}
         x = (mel - self.weights["mel_mean"]) / self.weights["mel_std"]
@@ -43,7 +43,7 @@ class Network:
         """Return how many channels go into a convolution over time."""
         return self.weights[f"{stack}.over_time{index}.weight"].shape[2]
 
-    def _stack(self, stack: str, x: Any, state: dict[str, Any], following: dict[str, Any]) -> Any:
+    def _stack(self, stack: str, x: Any, state: State, following: dict[str, Any]) -> Any:
         batch, time, channels = x.shape
         x = x.reshape(batch, time // 2, 2 * channels)
         for index, dilation in enumerate(self.dilations[stack]):

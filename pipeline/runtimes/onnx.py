@@ -10,6 +10,7 @@ import onnxruntime as _onnxruntime  # pyright: ignore[reportMissingTypeStubs] - 
 
 from inherentd.pipeline.artifact import ArtifactMetadata
 from inherentd.pipeline.errors import PipelineError, first_line
+from inherentd.pipeline.runtimes.batched import BatchedStreaming
 from inherentd.pipeline.runtimes.processor import DelegateError
 from inherentd.pipeline.runtimes.protocol import Array, Runtime
 from inherentd.pipeline.runtimes.streaming import Streaming
@@ -46,7 +47,11 @@ def open_model(model: Path, metadata: ArtifactMetadata, delegate: str = "cpu") -
     if metadata.form == "windowed":
         return _windowed(model, session, metadata)
     outputs = [value.name for value in session.get_outputs()]
-    return Streaming(model, lambda given: dict(zip(outputs, session.run(outputs, given), strict=True)), metadata)
+
+    def run(given: dict[str, Array]) -> dict[str, Array]:
+        return dict(zip(outputs, session.run(outputs, given), strict=True))
+
+    return (BatchedStreaming if metadata.batched else Streaming)(model, run, metadata)
 
 
 def _accelerated(model: Path, delegate: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +12,7 @@ from inherentd.pipeline.artifact import ArtifactMetadata
 from inherentd.pipeline.runtimes.processor import Processor
 
 Array = NDArray[np.float32]
-State = dict[str, Any]
+State = Mapping[str, Any]
 """arrays by name, in whatever type the runtime computes with"""
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inherentd.client import ClientError, Collector, Message, Utterance
+from inherentd.client import ClientError, Collector, Collectors, Message, Utterance
 from inherentd.client import utterances as module
 from inherentd.client.message import Receipt
 from inherentd.client.messages import (
@@ -265,3 +265,45 @@ def test_the_sample_rate_is_the_daemons() -> None:
     from inherentd.client.messages import SAMPLE_RATE_HZ as OURS
 
     assert OURS == SAMPLE_RATE_HZ
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 2**32), min_size=2, max_size=4, unique=True), st.randoms(use_true_random=False))
+def test_many_devices_through_one_broker_are_told_apart(seeds: list[int], order: random.Random) -> None:
+    """Messages of several devices, each restarted once, shuffled into each other: nothing is lost, all utterances whole."""
+    waiting, truths = [], {}
+    for number, seed in enumerate(seeds):
+        device = f"d{number}"
+        messages, truth = conversation(seed, streams=2, utterances=2)
+        waiting.append(
+            [
+                dataclasses.replace(
+                    one,
+                    header=msgspec.structs.replace(one.header, device=device, stream=f"{device}{one.header.stream}"),
+                )
+                for one in messages
+            ]
+        )
+        truths |= {(f"{device}{stream}", utterance): pcm for (stream, utterance), pcm in truth.items()}
+    receipt, collectors, found = Receipt(), Collectors(), []
+    while any(waiting):
+        message = order.choice([queue for queue in waiting if queue]).pop(0)
+        wire = [
+            message.topic.encode(),
+            msgspec.json.encode(message.header),
+            *([message.payload] if message.topic == "audio" else []),
+        ]
+        received = receipt(wire)
+        assert received.lost == 0
+        found += collectors.push(received)
+    assert {(one.stream, one.utterance): one.pcm for one in found} == truths
+    assert all(one.complete for one in found)
+
+
+def test_what_one_of_many_devices_lost_is_counted() -> None:
+    receipt = Receipt()
+    lost = []
+    for device, seq in [("a", 5), ("b", 0), ("a", 6), ("b", 3), ("a", 9)]:
+        encoded = msgspec.json.encode(msgspec.structs.replace(health(f"run of {device}"), device=device, seq=seq))
+        lost.append(receipt([b"health", encoded]).lost)
+    assert lost == [0, 0, 0, 2, 2]

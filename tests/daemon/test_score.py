@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from inherentd.daemon.cli import main
+from inherentd.daemon.demo.clips import BUNDLED, load_clips
 from tests.daemon.conftest import loud, quiet, write_wav
 from tests.tiny_model import HEADS
 
@@ -71,6 +72,36 @@ def test_not_a_number_is_told_and_scored(capsys: pytest.CaptureFixture[str], mod
     assert code == 0
     assert all(0 <= value <= 1 for value in lines[0]["scores"].values())
     assert said == f"inherentd score: {path}: 4000 samples were not numbers (NaN or infinite); taken as 0\n"
+
+
+def test_streams_side_by_side_give_the_same_lines(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The shipped model; a file that cannot be read costs the others nothing."""
+    clips = [clip.path for clip in load_clips(BUNDLED)[:5]]
+    files = [*clips[:2], str(tmp_path / "none.wav"), *clips[2:]]
+    lines, said = [], []
+    for options in ([], ["--streams", "3"]):
+        assert main(["score", "--json", *options, *files]) == 1
+        captured = capsys.readouterr()
+        lines.append([json.loads(line) for line in captured.out.splitlines()])
+        said.append(captured.err)
+    assert said[0] == said[1]
+    assert "none.wav" in said[0]
+    for one, other in zip(*lines, strict=True):
+        assert [(event["topic"], event["at_sample"]) for event in one["events"]] == [
+            (event["topic"], event["at_sample"]) for event in other["events"]
+        ]
+        assert one["scores"] == pytest.approx(other["scores"], abs=1e-4)
+        assert (one["path"], one["seconds"]) == (other["path"], other["seconds"])
+    assert any(line["events"] for line in lines[0])
+
+
+def test_streams_need_a_model_that_takes_several(
+    capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path
+) -> None:
+    assert main(["score", "--streams", "2", "--model", str(model), str(tmp_path / "a.wav")]) == 1
+    assert "tiny.onnx: takes one stream at a time" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["score", "--streams", "0", str(tmp_path / "a.wav")])
 
 
 def test_thresholds_are_the_daemons(capsys: pytest.CaptureFixture[str], model: Path, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def artifacts(loaded: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> d
 
 
 def test_all_forms_are_written(artifacts: dict[str, Path]) -> None:
-    onnx = {"small", "small-windowed", "small-audio", "small-frontend", "small-float16", "small-windowed-float16",
+    onnx = {"small", "small-batched", "small-windowed", "small-audio", "small-frontend", "small-float16", "small-windowed-float16",
             "small-audio-float16", "small-int8", "small-windowed-int8", "small-audio-int8"}  # fmt: skip
     litert = {"small-litert", "small-litert-audio", *(f"small-litert-windowed{size}" for size in ("", "-50", "-100"))}
     quantized = {f"{name}-{kind}" for name in litert for kind in ("float16", "dynamic-int8", "int8")}
@@ -99,7 +99,7 @@ def test_metadata_say_what_a_file_is(artifacts: dict[str, Path], loaded: Checkpo
             assert metadata.step_frames == loaded.model.config.step_frames
 
 
-@pytest.mark.parametrize("name", ["small.onnx", "small-audio.onnx", "small-litert.tflite", "small-litert-audio.tflite",
+@pytest.mark.parametrize("name", ["small.onnx", "small-batched.onnx", "small-audio.onnx", "small-litert.tflite", "small-litert-audio.tflite",
                                   "small-mlx.safetensors", "small-mlx-audio.safetensors"])  # fmt: skip
 def test_streaming_forms_give_the_same_events(artifacts: dict[str, Path], loaded: Checkpoint, name: str) -> None:
     """Through the engine, in uneven chunks."""

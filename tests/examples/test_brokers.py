@@ -1,0 +1,250 @@
+"""The brokers as programs, between real sockets: the proxy with and without keys, and the bridge to a real NATS server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import soundfile
+import zmq
+from benchmarks.brokers import BROKERS, free_port, nats_server
+
+from inherentd.client import ClientError, ClientKeys, Message, Subscriber
+from inherentd.client.keys import KeyPair
+from inherentd.client.message import Receipt
+from inherentd.client.messages import IntentHeader
+from inherentd.daemon.demo.processes import PROGRAM
+from inherentd.daemon.security import new_keys
+from tests.examples.conftest import recording
+
+PATIENCE_SECONDS = 30.0
+
+
+@pytest.fixture(autouse=True)
+def _brokers_import_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BROKERS))
+
+
+@contextlib.contextmanager
+def broker(program: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, str(BROKERS / program), *arguments]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+def address(process: subprocess.Popen[str]) -> str:
+    """Where it says that it listens."""
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    assert said.startswith("listening at "), said + process.stderr.read()
+    return said.removeprefix("listening at ").strip()
+
+
+class Device:
+    """A publishing socket as a daemon has it."""
+
+    def __init__(self, context: zmq.Context[Any], folder: Path, name: str) -> None:
+        self.endpoint, self.name = f"ipc://{folder}/{name}", name
+        self.socket = context.socket(zmq.XPUB)
+        self.socket.bind(self.endpoint)
+
+    def wait(self) -> None:
+        assert self.socket.poll(PATIENCE_SECONDS * 1000)
+        assert self.socket.recv() == b"\x01"
+
+    def send(self, seq: int) -> None:
+        header = IntentHeader(
+            stream=f"run of {self.name}", device=self.name, seq=seq, at_sample=seq, time_ns=seq, utterance=1,
+            head="hasPhotoQuery", score=0.5, final=True,
+        )  # fmt: skip
+        self.socket.send_multipart([b"intent", msgspec.json.encode(header)])
+
+
+@pytest.fixture
+def devices(tmp_path: Path) -> Iterator[list[Device]]:
+    context = zmq.Context()
+    yield [Device(context, tmp_path, name) for name in ("kitchen", "hall")]
+    context.destroy(linger=0)
+
+
+def take(subscriber: Subscriber, count: int) -> list[Message]:
+    messages = []
+    for message in subscriber.messages(PATIENCE_SECONDS):
+        messages.append(message)
+        if len(messages) == count:
+            break
+    return messages
+
+
+def check_both(messages: list[Message], each: int) -> None:
+    for name in ("kitchen", "hall"):
+        of_one = [message for message in messages if message.header.device == name]
+        assert [message.header.seq for message in of_one] == list(range(each))
+        assert all(message.lost == 0 for message in of_one)
+
+
+def test_two_proxies_bring_all_devices(devices: list[Device], tmp_path: Path) -> None:
+    listed = tmp_path / "daemons"
+    listed.write_text(f"# all of the house\n{devices[0].endpoint}\n\n{devices[1].endpoint}  # the hall\n")
+    below, top = f"ipc://{tmp_path}/below", f"ipc://{tmp_path}/top"
+    with broker("proxy.py", "--daemons", str(listed), "--out", below), \
+            broker("proxy.py", "--daemon", below, "--out", top), Subscriber(top) as subscriber:  # fmt: skip
+        for device in devices:
+            device.wait()  # what the subscriber wants has come through both
+        for seq in range(50):
+            for device in devices:
+                device.send(seq)
+        check_both(take(subscriber, 100), 50)
+
+
+def test_a_daemons_utterances_through_a_proxy(tmp_path: Path) -> None:
+    """The real daemon; every sample as in the file."""
+    wav = recording(tmp_path / "clips.wav", "startTimer", "hasStartTimerIntent")
+    samples, _ = soundfile.read(wav, dtype="int16")
+    events, out = f"ipc://{tmp_path}/events.sock", f"ipc://{tmp_path}/out.sock"
+    settings = ["--set", f"publish.endpoint={events}", "--set", "control.endpoint=null"]
+    with broker("proxy.py", "--daemon", events, "--out", out), Subscriber(out) as subscriber:
+        daemon = subprocess.Popen(
+            [*PROGRAM, "run", "--input", str(wav), "--speed", "max", "--wait-for-subscriber", "60", *settings]
+        )
+        try:
+            utterance = next(subscriber.utterances(PATIENCE_SECONDS))
+        finally:
+            daemon.wait(PATIENCE_SECONDS)
+    assert utterance.complete
+    heard = np.frombuffer(utterance.pcm, "<i2")
+    assert np.array_equal(samples[utterance.at_sample : utterance.at_sample + len(heard)], heard)
+
+
+def keys(folder: Path, name: str) -> KeyPair:
+    pair = new_keys.new_pair()
+    new_keys.write_pair(pair, folder / f"{name}.key", force=False)
+    return pair
+
+
+def test_a_device_behind_a_wall_connects_out_and_only_known_keys_come_in(devices: list[Device], tmp_path: Path) -> None:
+    clients = tmp_path / "clients"
+    clients.mkdir()
+    central, device, laptop, stranger = (keys(tmp_path, name) for name in ("central", "device", "laptop", "stranger"))
+    for name in ("device", "laptop"):
+        (tmp_path / f"{name}.pub").rename(clients / f"{name}.pub")
+    guarded = ["--key", str(tmp_path / "central.key"), "--clients", str(clients)]
+    with broker("proxy.py", "--relays", "tcp://127.0.0.1:*", "--out", "tcp://127.0.0.1:*", *guarded) as proxy:
+        relays, out = address(proxy), address(proxy)
+        daemons = [part for one in devices for part in ("--daemon", one.endpoint)]
+        to = f"{relays},{tmp_path / 'central.pub'}"
+        with broker("proxy.py", *daemons, "--to", to, "--key", str(tmp_path / "device.key")), \
+                Subscriber(out, keys=ClientKeys(central.public, laptop)) as subscriber, \
+                Subscriber(out, keys=ClientKeys(central.public, stranger)) as other:  # fmt: skip
+            for one in devices:
+                one.wait()
+            for seq in range(20):
+                for one in devices:
+                    one.send(seq)
+            check_both(take(subscriber, 40), 20)
+            assert list(other.messages(timeout_seconds=0.5)) == []
+    assert device.public != laptop.public
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--daemon", "ipc:///tmp/a", "--out", "tcp://0.0.0.0:5720"], "tcp://0.0.0.0:5720 can be reached from other machines"),
+        (["--out", "tcp://127.0.0.1:5720"], "nothing to pass on"),
+        (["--daemon", "ipc:///tmp/a"], "one of the arguments --out --to is required"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused(arguments: list[str], said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(BROKERS / "proxy.py"), *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_a_key_without_ours_is_one_clear_error(tmp_path: Path) -> None:
+    peers = importlib.import_module("peers")
+    with pytest.raises(ClientError, match="expected 40 characters"):
+        peers.Peer.read("tcp://127.0.0.1:1,nonsense")
+    public = keys(tmp_path, "a").public.decode()
+    with zmq.Context() as context, context.socket(zmq.SUB) as socket, pytest.raises(ClientError, match="--key FILE"):
+        peers.connect(socket, [peers.Peer.read(f"tcp://127.0.0.1:1,{public}")], None)
+
+
+@pytest.fixture
+def nats_url() -> Iterator[str]:
+    pytest.importorskip("nats", reason="pip install 'inherentd[nats]'")
+    program, port = nats_server(), free_port()
+    if program is None:
+        pytest.skip("apt-get install nats-server")
+    process = subprocess.Popen([program, "-a", "127.0.0.1", "-p", str(port)], stderr=subprocess.DEVNULL)
+    yield f"nats://127.0.0.1:{port}"
+    process.kill()
+    process.wait()
+
+
+def test_the_bridge_brings_everything_to_nats_and_counts_what_is_lost(devices: list[Device], nats_url: str) -> None:
+    """Subjects, headers and data, to a subscriber of NATS; of one device two messages are missing, and one message is nobody's."""
+    bridge_module = importlib.import_module("nats_bridge")
+    kitchen, hall = devices
+    daemons = [part for one in devices for part in ("--daemon", one.endpoint)]
+    received: list[Any] = []
+
+    async def subscribe() -> str:
+        import nats
+
+        connection = await nats.connect(nats_url, max_reconnect_attempts=-1, reconnect_time_wait=0)
+        came = asyncio.Queue[Any]()
+        await connection.subscribe("inherent.*.intent", cb=came.put)
+        await connection.flush()
+        with broker("nats_bridge.py", *daemons, "--nats", nats_url) as bridge:
+            for one in devices:
+                await asyncio.to_thread(one.wait)
+            for seq in range(10):
+                kitchen.send(seq)
+                if seq not in (4, 5):
+                    hall.send(seq)
+            kitchen.socket.send_multipart([b"weather", b"sunny"])
+            received.extend([await asyncio.wait_for(came.get(), PATIENCE_SECONDS) for _ in range(18)])
+            bridge.send_signal(signal.SIGTERM)
+            _, said = await asyncio.to_thread(bridge.communicate)
+        await connection.close()
+        return said
+
+    said = asyncio.run(subscribe())
+    assert "18 published, 2 lost before the bridge, 0 not taken by NATS, 1 that were no daemon's" in said
+    receipt = Receipt()
+    messages = [receipt(bridge_module.parts(message.data, message.headers["topic"])) for message in received]
+    assert sum(message.lost for message in messages) == 2
+    assert {message.subject for message in received} == {"inherent.kitchen.intent", "inherent.hall.intent"}
+    first = next(message for message in received if message.subject == "inherent.hall.intent")
+    assert first.headers == {
+        "device": "hall", "topic": "intent", "stream": "run of hall", "seq": "0", "Nats-Msg-Id": "run of hall.intent.0"
+    }  # fmt: skip
+
+
+def test_a_subject_holds_any_devices_name() -> None:
+    bridge = importlib.import_module("nats_bridge")
+    header = IntentHeader(
+        stream="s", device="Küche 1.og >", seq=3, at_sample=0, time_ns=0, utterance=1, head="h", score=0.5, final=True
+    )
+    message = Message("gate.opened", header)
+    assert bridge.subject(message) == "inherent.K_che_1_og__.gate.opened"
+    assert bridge.headers(message)["device"] == "K?che 1.og >"
+    assert bridge.parts(b'{"a":1}\n\n\x00\n', "audio") == [b"audio", b'{"a":1}', b"\n\x00\n"]
