@@ -60,7 +60,7 @@ $(VENV)/run.stamp: $(INPUTS) | $(VENV)/bin/pip system
 	touch $@
 
 $(VENV)/test.stamp: $(INPUTS) | $(VENV)/bin/pip system-test
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,export-all,openvino,ray,transcribe,wyoming,watch,dashboard,docs]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,export-all,openvino,ray,transcribe,bench,wyoming,watch,dashboard,docs]'
 	touch $@ $(VENV)/run.stamp
 
 .venv-bridges/test.stamp: pyproject.toml constraints-bridges.txt Makefile | $(VENV)/test.stamp

@@ -3,6 +3,8 @@ of 6 layers of width 256 over log-mel at 50 Hz. For speed only: it was never tra
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
@@ -67,3 +69,10 @@ class Conformer(nn.Module):
     def forward(self, mel_spectrogram: Tensor) -> Tensor:
         """Return the highest score over time."""
         return torch.sigmoid(self.score(self.layers(self.enter(mel_spectrogram)))).amax(1)
+
+
+def export(path: Path, frames: int) -> None:
+    """Write it as ONNX for windows of so many frames."""
+    torch.manual_seed(0)
+    torch.onnx.export(Conformer(), (torch.zeros(1, frames, 128),), str(path), dynamo=False, opset_version=17,
+                      input_names=["mel_spectrogram"], output_names=["intent_output"])  # fmt: skip

@@ -141,16 +141,18 @@ def decided(scored: dict[str, Any]) -> dict[str, Any]:
             "intents": intents(event for event in scored["events"] if event["topic"] == "gate.closed")}  # fmt: skip
 
 
-def laid_out(clips: list[np.ndarray]) -> tuple[list[int], np.ndarray]:
-    """Return where each clip begins, and all of them with a quiet room between."""
+def laid_out(clips: list[np.ndarray], pause_seconds: float = PAUSE_SECONDS) -> tuple[list[int], np.ndarray]:
+    """Return where each clip begins, and all of them with a quiet room before, between and after."""
     room = np.random.default_rng(3)
     pieces, starts, position = [], [], 0
     for clip in clips:
-        pause = np.rint(room.normal(0, 5, round(PAUSE_SECONDS * RATE_HZ))).astype(np.int16)
+        pause = np.rint(room.normal(0, 5, round(pause_seconds * RATE_HZ))).astype(np.int16)
         pieces += [pause, clip]
         starts.append(position + len(pause))
         position += len(pause) + len(clip)
-    return starts, np.concatenate([*pieces, np.rint(room.normal(0, 5, 4 * RATE_HZ)).astype(np.int16)])
+    return starts, np.concatenate(
+        [*pieces, np.rint(room.normal(0, 5, round(pause_seconds * RATE_HZ))).astype(np.int16)]
+    )
 
 
 def compared(index: int, clip: np.ndarray, start: int, scored: dict[str, Any], messages: list[Arrival],  # noqa: PLR0917

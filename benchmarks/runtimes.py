@@ -157,15 +157,13 @@ def _torch(path: Path) -> tuple[Once, Once]:
 def _upstream(frames: int) -> dict[str, Once]:
     """Return the upstream network in ONNX Runtime, with random weights."""
     import onnxruntime
-    import torch
-    from benchmarks.conformer import Conformer
+    from benchmarks.conformer import export
 
     options: Any = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "conformer.onnx"
-        torch.onnx.export(Conformer(), (torch.zeros(1, frames, 128),), str(path), dynamo=False, opset_version=17,
-                          input_names=["mel_spectrogram"], output_names=["intent_output"])  # fmt: skip
+        export(path, frames)
         session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     mel = _mel(frames)
     return {f"upstream's network, {frames} frames (ONNX float32)": lambda: session.run(None, {"mel_spectrogram": mel})}

@@ -103,8 +103,15 @@ class SleepSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     below_dbfs: Annotated[
         Decibels | None, Meta(description="as quiet as this, of full scale; null: never sleep")
     ] = -65.0
+    over_room_db: Annotated[
+        Annotated[float, Meta(ge=1, le=30)] | None,
+        Meta(
+            description="also where a fan hums and nothing stands out from that by so much; null: in quiet rooms only",
+            extra={"unit": "dB"},
+        ),
+    ] = 3.5
     after_ms: Annotated[int, Meta(ge=100, le=600_000, description="quiet for so long")] = 2_000
-    wake_lookback_ms: Annotated[int, Meta(ge=0, le=10_000, description="what is heard again when it wakes")] = 500
+    wake_lookback_ms: Annotated[int, Meta(ge=0, le=10_000, description="what is heard again when it wakes")] = 2_000
 
 
 class PublishSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

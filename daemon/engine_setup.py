@@ -11,6 +11,7 @@ from inherentd.daemon.config import Config, GateSection, ModelSection
 from inherentd.daemon.config_layers import nearest
 from inherentd.daemon.errors import ConfigurationError, DaemonError
 from inherentd.daemon.metrics.figures import RunningModel
+from inherentd.pipeline.activity import ROOM, ActivityConfig
 from inherentd.pipeline.artifact import ArtifactMetadata, threshold_key
 from inherentd.pipeline.engine import SLICE_SAMPLES, EngineConfig
 from inherentd.pipeline.errors import PipelineError
@@ -84,11 +85,18 @@ def engine_config(config: Config, metadata: ArtifactMetadata) -> EngineConfig:
         gate=gate,
         ring_samples=max(RING_SECONDS * SAMPLE_RATE_HZ, gate.preroll_samples + wake_lookback_samples + SLICE_SAMPLES),
         sleep_below_dbfs=config.sleep.below_dbfs,
+        sleep_in=_room(config.sleep.over_room_db),
         sleep_after_samples=_samples(config.sleep.after_ms),
         wake_lookback_samples=wake_lookback_samples,
         audio_chunk_samples=_samples(config.publish.audio_chunk_ms),
         scores_every_samples=round(SAMPLE_RATE_HZ / scores_per_second) if scores_per_second else 0,
     )
+
+
+def _room(over_db: float | None) -> ActivityConfig | None:
+    if over_db is None:
+        return None
+    return replace(ROOM, margin_db=over_db, lowest_dbfs=ROOM.lowest_floor_dbfs + over_db)
 
 
 def gate_config(section: GateSection, metadata: ArtifactMetadata) -> GateConfig:

@@ -11,6 +11,7 @@ from inherentd.pipeline.ring import Pcm
 
 SILENCE_DBFS = -100.0
 FULL_SCALE_POWER = 32768.0**2
+VOICE_LAG_SAMPLES = 16
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ class ActivityState:
     floor_dbfs: float
 
 
+ROOM = ActivityConfig(margin_db=3.5, lowest_dbfs=-76.5)
+"""what is more than a room's own noise, by `voices_dbfs`: less than what counts as speech, since it only decides who listens"""
+
+
 def initial_state(config: ActivityConfig) -> ActivityState:
     """Return the state before the first step: a quiet room."""
     return ActivityState(config.lowest_floor_dbfs)
@@ -49,6 +54,19 @@ def step(config: ActivityConfig, state: ActivityState, level_dbfs: float, second
 def levels_dbfs(samples: Pcm, hop_samples: int) -> NDArray[np.float64]:
     """Return the level of each whole hop in dB of full scale, [hops], at least `SILENCE_DBFS`."""
     hops = len(samples) // hop_samples
+    return _dbfs(samples[: hops * hop_samples].reshape(hops, hop_samples).astype(np.float32))
+
+
+def voices_dbfs(samples: Pcm, hop_samples: int) -> NDArray[np.float64]:
+    """Return the level of each whole hop's differences over 1 ms, as `levels_dbfs` does: hum and rumble count little, what
+    voices have around 500 Hz most, and chance moves it less than the level. Tried with lags of 1 to 16 samples on speech in white,
+    pink, brown noise, hum, rain and a fan at 0 to 10 dB: with this one soft speech stands out from steady noise most.
+    """
+    hops = len(samples) // hop_samples
     framed = samples[: hops * hop_samples].reshape(hops, hop_samples).astype(np.float32)
-    power = np.einsum("hs,hs->h", framed, framed) / hop_samples
+    return _dbfs(framed[:, VOICE_LAG_SAMPLES:] - framed[:, :-VOICE_LAG_SAMPLES])
+
+
+def _dbfs(framed: NDArray[np.float32]) -> NDArray[np.float64]:
+    power = np.einsum("hs,hs->h", framed, framed) / framed.shape[1]
     return 10 * np.log10(np.maximum(power / FULL_SCALE_POWER, 10 ** (SILENCE_DBFS / 10)), dtype=np.float64)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inherentd.pipeline import activity, gate
+from inherentd.pipeline.activity import ROOM, ActivityConfig
 from inherentd.pipeline.errors import PipelineError
 from inherentd.pipeline.events import Audio, Event, GateClosed, GateOpened, Intent, Scores
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
@@ -21,6 +22,8 @@ from inherentd.pipeline.resampling import SAMPLE_TYPES, to_int16
 from inherentd.pipeline.ring import Pcm, Ring
 from inherentd.pipeline.runtimes import Runtime
 
+Measure = Callable[[Pcm, int], NDArray[np.float64]]
+"""(samples, hop_samples) -> dBFS of each hop"""
 StepListener = Callable[[int, NDArray[np.float32]], None]
 """called with (at_sample, scores [heads]) after every scored step: plots and tests"""
 
@@ -35,12 +38,14 @@ class EngineConfig:
     """All times in samples of the 16 kHz stream."""
 
     gate: gate.GateConfig
-    activity: activity.ActivityConfig = field(default_factory=activity.ActivityConfig)
+    activity: ActivityConfig = field(default_factory=ActivityConfig)
     ring_samples: int = 480_000
     sleep_below_dbfs: float | None = -65.0
     """frontend and model rest while every hop is quieter than this; None: they never rest"""
+    sleep_in: ActivityConfig | None = ROOM
+    """and while none stands out from the room's own noise; None: in quiet rooms only"""
     sleep_after_samples: int = 32_000
-    wake_lookback_samples: int = 8_000
+    wake_lookback_samples: int = 32_000
     """on waking, the model starts so long before the first loud hop"""
     audio_chunk_samples: int = 1_280
     scores_every_samples: int = 0
@@ -80,6 +85,7 @@ class Engine:
         self._ring = Ring(self.config.ring_samples)
         self._state = self.runtime.initial_state()
         self._activity = activity.initial_state(self.config.activity)
+        self._room = activity.initial_state(self.config.sleep_in or ROOM)
         self._gate = gate.initial_state(self.config.gate)
         self._grid_start = 0
         self._next_step: int = 0
@@ -214,13 +220,14 @@ class Engine:
         if count <= 0:
             return
         samples = self._span(first, first + count)
-        hops = activity.levels_dbfs(samples[: count * self._step_samples], self.spec.hop_samples)
-        levels = hops.reshape(count, self.runtime.step_frames).max(axis=1)
+        levels, voices = (
+            self._loudest(measure, samples, count) for measure in (activity.levels_dbfs, activity.voices_dbfs)
+        )
         heard: Callable[[int], NDArray[np.float32]] | None = None
         for index in range(count):
             level = float(levels[index])
             self._next_step = first + index
-            if self._rest(level):
+            if self._rest(level, float(voices[index])):
                 continue
             if heard is None:
                 heard = self._heard(samples)
@@ -230,10 +237,14 @@ class Engine:
         self._next_step = first + count
         self.level_dbfs = float(levels[-1])
 
-    def _rest(self, level_dbfs: float) -> bool:
+    def _loudest(self, measure: Measure, samples: Pcm, count: int) -> NDArray[np.float64]:
+        """Return the loudest hop of each of the first `count` steps, [count]."""
+        hops = measure(samples[: count * self._step_samples], self.spec.hop_samples)
+        return hops.reshape(count, self.runtime.step_frames).max(axis=1)
+
+    def _rest(self, level_dbfs: float, voice_dbfs: float) -> bool:
         """Return whether this step can be slept through, and fall asleep when it has been quiet for long enough."""
-        threshold = self.config.sleep_below_dbfs
-        if threshold is None or level_dbfs >= threshold:
+        if self._may_be_speech(level_dbfs, voice_dbfs):
             self._quiet_samples = 0
             return False
         self._quiet_samples += self._step_samples
@@ -243,6 +254,17 @@ class Engine:
             # Whoever wakes up starts afresh: the state cannot drift over days.
             self._state = self.runtime.initial_state()
         return self.asleep
+
+    def _may_be_speech(self, level_dbfs: float, voice_dbfs: float) -> bool:
+        """Return whether there is more than silence and the room's own noise, which is followed asleep, too."""
+        lowest, room = self.config.sleep_below_dbfs, self.config.sleep_in
+        if lowest is None:
+            return True
+        stands_out = True
+        if room is not None:
+            seconds = self._step_samples / self.spec.sample_rate_hz
+            self._room, stands_out = activity.step(room, self._room, voice_dbfs, seconds)
+        return level_dbfs >= lowest and stands_out
 
     def _wake(self, events: list[Event]) -> None:
         """Hear the steps just before the loud one, so that a soft beginning of the first word is heard too.
@@ -257,12 +279,10 @@ class Engine:
             return
         samples = self._span(first, self._next_step)
         heard = self._heard(samples)
-        hops = activity.levels_dbfs(samples, self.spec.hop_samples)
-        frames = self.runtime.step_frames
+        levels = self._loudest(activity.levels_dbfs, samples, self._next_step - first)
         for index in range(self._next_step - first):
-            span = slice(index * frames, (index + 1) * frames)
             if first + index >= self._asleep_from:
-                self._score(first + index, heard(index), float(hops[span].max()), events)
+                self._score(first + index, heard(index), float(levels[index]), events)
             else:
                 _, self._state = self.runtime.step(heard(index), self._state)
 

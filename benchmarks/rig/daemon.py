@@ -40,8 +40,8 @@ class RunningDaemon:
 
     def __init__(self, arguments: Sequence[str], *, environment: dict[str, str] | None = None, endpoint: str = "",
                  control_endpoint: str = "", keys: ClientKeys | None = None,
-                 on_message: Callable[[Arrival], None] | None = None) -> None:  # fmt: skip
-        """Start both, on ipc sockets of their own where no endpoints are given."""
+                 on_message: Callable[[Arrival], None] | None = None, stdin: int | None = None) -> None:  # fmt: skip
+        """Start both, on ipc sockets of their own where no endpoints are given. stdin: subprocess.PIPE to write to `process.stdin`."""
         self._folder = tempfile.TemporaryDirectory(prefix="inherentd")
         folder = Path(self._folder.name)
         self.endpoint = endpoint or f"ipc://{folder}/events.sock"
@@ -60,7 +60,7 @@ class RunningDaemon:
         base = os.environ if environment is None else environment
         self._log = self._log_path.open("wb")
         self.process = subprocess.Popen(
-            [*PROGRAM, "run", *sets, *arguments], stderr=self._log,
+            [*PROGRAM, "run", *sets, *arguments], stderr=self._log, stdin=stdin,
             env={**base, "STATE_DIRECTORY": str(folder / "state"), **dict.fromkeys(THREADS, "1")},
         )  # fmt: skip
 

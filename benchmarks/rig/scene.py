@@ -106,6 +106,13 @@ def talk_of(source: Path, name: str) -> list[Path]:
     ]
 
 
+def unaddressed_of(manifests: Sequence[Path]) -> list[Path]:
+    """Return the unaddressed test clips of manifests; without manifests the demo's."""
+    if not manifests:
+        return [Path(clip.path) for clip in load_clips(BUNDLED) if not clip.addressed]
+    return [path for manifest in manifests for path in talk_of(manifest, "")]
+
+
 def synthesised_talk(folder: Path) -> list[Path]:
     """Return what the demo's bystanders say, in each of flite's voices."""
     texts = [clip.text for clip in load_clips(BUNDLED) if not clip.addressed]

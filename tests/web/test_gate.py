@@ -29,11 +29,13 @@ console.log(JSON.stringify(gateConfig(given)));
 ACTIVITY = """
 import * as activity from "./demo/activity.js";
 let floor = activity.initialState();
+let room = activity.initialState(activity.ROOM);
 console.log(JSON.stringify(given.hops.map((hop) => {
-  let active;
-  const level = activity.loudestHopDbfs(hop, 320);
+  let active, standsOut;
+  const [level, voice] = activity.loudestHopDbfs(hop, 320);
   [floor, active] = activity.step(floor, level, 0.02);
-  return [level, floor, active];
+  [room, standsOut] = activity.step(room, voice, 0.02, activity.ROOM);
+  return [level, voice, floor, room, active, standsOut];
 })));
 """
 
@@ -134,11 +136,14 @@ def test_the_defaults_are_the_daemons(module) -> None:
 def test_activity_is_the_pipelines(module) -> None:
     rng = np.random.default_rng(3)
     hops = [(rng.normal(0, level, 1_280)).astype(np.int16) for level in rng.choice([0, 3, 30, 300, 3_000], 60)]
-    state, expected = activity.initial_state(activity.ActivityConfig()), []
+    config = activity.ActivityConfig()
+    state, room, expected = activity.initial_state(config), activity.initial_state(activity.ROOM), []
     for hop in hops:
-        level = float(activity.levels_dbfs(hop, 320).max())
-        state, active = activity.step(activity.ActivityConfig(), state, level, 0.02)
-        expected.append([level, state.floor_dbfs, active])
+        level, voice = (float(measure(hop, 320).max()) for measure in (activity.levels_dbfs, activity.voices_dbfs))
+        state, active = activity.step(config, state, level, 0.02)
+        room, stands_out = activity.step(activity.ROOM, room, voice, 0.02)
+        expected.append([level, voice, state.floor_dbfs, room.floor_dbfs, active, stands_out])
+    assert {row[5] for row in expected} == {True, False}
     found = module(ACTIVITY, {"hops": [hop.tolist() for hop in hops]})
-    assert [row[2] for row in found] == [row[2] for row in expected]
-    assert np.abs(np.array([row[:2] for row in found]) - [row[:2] for row in expected]).max() <= 1e-3
+    assert [row[4:] for row in found] == [row[4:] for row in expected]
+    assert np.abs(np.array([row[:4] for row in found]) - [row[:4] for row in expected]).max() <= 1e-3

@@ -3,9 +3,9 @@
 import * as activity from "./activity.js";
 import * as gate from "./gate.js";
 
-const SLEEP_BELOW_DBFS = -65; // frontend and model rest while every hop is quieter than this
+const SLEEP_BELOW_DBFS = -65; // frontend and model rest while every hop is quieter than this, or does not stand out from the room
 const SLEEP_AFTER_SAMPLES = 32_000;
-const WAKE_LOOKBACK_SAMPLES = 8_000; // on waking, the model starts so long before the first loud hop
+const WAKE_LOOKBACK_SAMPLES = 32_000; // on waking, the model starts so long before the first loud hop
 const FLUSH_SAMPLES = 7_680; // silence that the model hears after the end of a stream, to decide on its last word
 
 export class Engine {
@@ -32,6 +32,7 @@ export class Engine {
   #heldFrom = 0;
   #state;
   #floor = activity.initialState();
+  #room = activity.initialState(activity.ROOM);
   #gate = gate.initialState();
   #nextStep = 0;
   #quietSamples = 0;
@@ -69,8 +70,8 @@ export class Engine {
   }
 
   async #step(index, events) {
-    const levelDbfs = this.#level(index);
-    if (this.#rest(index, levelDbfs)) {
+    const [levelDbfs, voiceDbfs] = this.#levels(index);
+    if (this.#rest(index, levelDbfs, voiceDbfs)) {
       this.onStep({ atSample: this.#at(index), scores: null, levelDbfs, asleep: true });
       return;
     }
@@ -79,8 +80,10 @@ export class Engine {
   }
 
   /** Returns whether this step can be slept through, and falls asleep when it has been quiet for long enough. */
-  #rest(index, levelDbfs) {
-    if (levelDbfs >= SLEEP_BELOW_DBFS) {
+  #rest(index, levelDbfs, voiceDbfs) {
+    let standsOut;
+    [this.#room, standsOut] = activity.step(this.#room, voiceDbfs, this.#stepSeconds, activity.ROOM);
+    if (levelDbfs >= SLEEP_BELOW_DBFS && standsOut) {
       this.#quietSamples = 0;
       return false;
     }
@@ -98,7 +101,7 @@ export class Engine {
     this.asleep = false;
     const first = Math.max(0, index - Math.floor(WAKE_LOOKBACK_SAMPLES / this.stepSamples));
     for (let past = first; past < index; past++) {
-      if (past >= this.#asleepFrom) await this.#score(past, this.#level(past), events);
+      if (past >= this.#asleepFrom) await this.#score(past, this.#levels(past)[0], events);
       else [, this.#state] = await this.model.step(this.#heard(past), this.#state);
     }
   }
@@ -107,7 +110,7 @@ export class Engine {
     let scores, active, transitions;
     [scores, this.#state] = await this.model.step(this.#heard(index), this.#state);
     const atSample = this.#at(index);
-    [this.#floor, active] = activity.step(this.#floor, levelDbfs, this.stepSamples / this.spec.sample_rate_hz);
+    [this.#floor, active] = activity.step(this.#floor, levelDbfs, this.#stepSeconds);
     [this.#gate, transitions] = gate.step(this.gateConfig, this.#gate, scores, { active, atSample });
     this.steps += 1;
     this.peaks = this.peaks.map((peak, head) => Math.max(peak, scores[head]));
@@ -122,7 +125,11 @@ export class Engine {
     return this.#held.subarray(start, start + length);
   }
 
-  #level = (index) => activity.loudestHopDbfs(this.#samples(index, this.stepSamples), this.spec.hop_samples);
+  get #stepSeconds() {
+    return this.stepSamples / this.spec.sample_rate_hz;
+  }
+
+  #levels = (index) => activity.loudestHopDbfs(this.#samples(index, this.stepSamples), this.spec.hop_samples);
 
   #heard = (index) => Float32Array.from(this.#samples(index, this.model.spanSamples), (sample) => sample / 32768);
 
