@@ -11,7 +11,7 @@ INPUTS := pyproject.toml constraints.txt Makefile
 
 HOURS := 1
 
-.PHONY: run test test-bridges web lint types unit audit soak system system-python system-test clean
+.PHONY: run test test-bridges web docs lint types unit audit soak system system-python system-test clean
 
 run: $(VENV)/run.stamp  ## the demo: the real daemon over bundled clips, its events received by another process
 	$(BIN)/inherentd demo
@@ -43,6 +43,9 @@ soak: $(VENV)/test.stamp  ## listen for HOURS beside other work: make soak HOURS
 web: web/node_modules/.package-lock.json  ## the browser demo in web/dist, for any static host
 	cd web && npm run --silent build
 
+docs: $(VENV)/test.stamp  ## the pages of docs/ as a site in site/
+	$(BIN)/zensical build --clean --strict
+
 web/node_modules/.package-lock.json: web/package.json web/package-lock.json
 	@sh scripts/system-packages.sh browser
 	cd web && npm ci --no-audit --no-fund --loglevel=error
@@ -57,7 +60,7 @@ $(VENV)/run.stamp: $(INPUTS) | $(VENV)/bin/pip system
 	touch $@
 
 $(VENV)/test.stamp: $(INPUTS) | $(VENV)/bin/pip system-test
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,export-all,openvino,ray,transcribe,bench,wyoming,watch,dashboard,nats]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,export-all,openvino,ray,transcribe,bench,wyoming,watch,dashboard,nats,docs]'
 	touch $@ $(VENV)/run.stamp
 
 .venv-bridges/test.stamp: pyproject.toml constraints-bridges.txt Makefile | $(VENV)/test.stamp
@@ -75,4 +78,4 @@ system-test:
 	@sh scripts/system-packages.sh microphone pulseaudio services synthesizer terminal broker browser
 
 clean:
-	rm -rf $(VENV) .venv-audit .venv-bridges build dist web/dist web/node_modules *.egg-info src/*.egg-info .pytest_cache .hypothesis .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-audit .venv-bridges build dist site web/dist web/node_modules *.egg-info src/*.egg-info .pytest_cache .hypothesis .ruff_cache .import_linter_cache

@@ -34,7 +34,7 @@ COMMANDS = {
     "wyoming": "serve Home Assistant: as its wake word detector, or as a satellite",
     "service": "install the daemon as a service that starts by itself, remove it, say how it is",
     "keys": "make keys, and say which clients may connect",
-    "contracts": "write the JSON Schemas of all messages",
+    "contracts": "write the JSON Schemas of all messages, and the reference pages",
 }
 
 EXAMPLES = """\

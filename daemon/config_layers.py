@@ -7,7 +7,7 @@ import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Annotated, Any, cast, get_args, get_origin
 
 import msgspec
 import yaml
@@ -154,9 +154,10 @@ def _explained(message: str, tree: Tree) -> str:
 
 
 def _type_of(keys: list[str]) -> Any:
-    """Return the annotated type of a setting; None where the path leads to none."""
+    """Return the type of a setting without its annotations; None where the path leads to none."""
     kind: Any = Config
     for key in keys:
         fields = msgspec.structs.fields(kind) if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else ()
         kind = next((field.type for field in fields if field.name == key), None)
+        kind = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     return kind

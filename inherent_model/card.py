@@ -19,6 +19,7 @@ Report = dict[str, Any]
 MAKE = "make it with `inherent eval`, `eval-events` or `thresholds`"
 END = "<!-- end -->"
 RATE = "false_accepts_per_hour"
+BUDGETS_PER_HOUR = (0.1, 0.5, 1, 2.5, 5, 10, 20, 90, 180)
 LONG_ENOUGH_HOURS = 0.25
 """of a source, for a rate of its own"""
 PLACE = re.compile(rf"<!-- figures:(.*?)-->(.*?)({END}|<!-- figures:|\Z)", re.DOTALL)
@@ -162,10 +163,24 @@ def _events(report: Report, folder: Path) -> str:
     return _table(["the gate as it runs", ""], rows)
 
 
+def _curve(report: Report, folder: Path) -> str:
+    """Return points of the gate's curve: the lowest measured threshold that keeps each budget, and the shipped one."""
+    own = report["at_own_threshold"]
+    rows: list[list[str]] = []
+    for budget in sorted([*BUDGETS_PER_HOUR, own[RATE]]):
+        kept = min((point for point in report["det"] if point[RATE] <= budget), key=lambda point: point["threshold"])
+        shipped = " (shipped)" if budget == own[RATE] else ""
+        row = [f"{kept['threshold']:.3f}{shipped}", f"{kept[RATE]:.1f}", f"{1 - kept['false_rejects']:.0%}"]
+        if row not in rows:
+            rows.append(row)
+    return _table(["is_interesting", "false accepts an hour", "requests that open it"], rows)
+
+
 TABLES: dict[str, tuple[str, Callable[[Report, Path], str]]] = {
     "clips": ("report.json", _clips),
     "heads": ("report.json", _heads),
     "groups": ("report.json", _groups),
     "conditions": ("report.json", _conditions),
     "events": ("events.json", _events),
+    "curve": ("events.json", _curve),
 }

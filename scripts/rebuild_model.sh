@@ -13,7 +13,7 @@ case "$*" in
 "")
     corpora="first talk near life voices" real=$configs/corpus/real.yaml stages="start hear whole"
     out=models events=--real clips="--limit 300" day="--hours 24"
-    det=$out/det.png pages="$out/README.md README.md"
+    det=$out/det.png pages="$out/README.md README.md docs/tuning.md"
     [ ! -d docs ] || det=docs/det.png # where the pages show it
     shipped="--backend all --only inherent.onnx inherent-batched.onnx inherent-windowed.onnx inherent-audio-float16.onnx inherent-litert.tflite inherent-mlx.safetensors"
     ;;

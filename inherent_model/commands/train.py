@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from inherentd.inherent_model.training import load_recipe, train
+import msgspec
+import torch
+
+from inherentd.inherent_model import start
+from inherentd.inherent_model.training import TrainRecipe, load_recipe, train
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,9 +17,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, required=True, help="training recipe, e.g. configs/train/whole.yaml")
     parser.add_argument("--steps", type=int, help="train so many steps instead of the recipe's, for a trial")
     parser.add_argument("--resume", action="store_true", help="go on from OUT/resume.pt, where a run was interrupted")
+    parser.add_argument(
+        "--start", type=Path, metavar="CHECKPOINT",
+        help="begin with the weights and the shape of this model: heads that the recipe has too keep what they learned, the "
+        "others begin anew, and there are no steps for phonemes alone",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train and print where the best checkpoint lies."""
-    print(train(load_recipe(arguments.config), steps=arguments.steps, resume=arguments.resume))
+    recipe = load_recipe(arguments.config)
+    if arguments.start is not None:
+        recipe = _started(recipe, arguments.start)
+    print(train(recipe, steps=arguments.steps, resume=arguments.resume))
     return 0
+
+
+def _started(recipe: TrainRecipe, checkpoint: Path) -> TrainRecipe:
+    torch.manual_seed(recipe.seed)  # the new heads begin at random
+    fields = start.adapt(checkpoint, recipe.heads, Path(recipe.out) / "start.safetensors")
+    return msgspec.structs.replace(recipe, **fields)

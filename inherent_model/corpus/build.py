@@ -49,7 +49,7 @@ class CorpusRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     kokoro_voices: str | None = None
     """folder with Kokoro's style vectors (`voices/*.bin` of the npm package kokoro-js); needed for engine kokoro"""
     phrases: tuple[str, ...] = ("first",)
-    """which of the project's grammars: folders of inherent_model/corpus/phrases, used together"""
+    """which grammars, used together: folders of inherent_model/corpus/phrases by name, or folders of your own by path"""
     per_phrasing: dict[str, int] = {}
     """sentences made of each phrasing of the project's grammar, by split; empty: none of the grammar"""
     intent_corpora: list[str] = []
@@ -84,7 +84,7 @@ def collect(recipe: CorpusRecipe) -> list[Sentence]:
     """Return every sentence the recipe can draw from, shuffled by its seed; text that stands in the test or validation
     split is dropped from training wherever else it came from."""
     rng = random.Random(recipe.seed)
-    folders = [PHRASES_FOLDER / name for name in recipe.phrases] if recipe.per_phrasing else []
+    folders = [_phrases_folder(name) for name in recipe.phrases] if recipe.per_phrasing else []
     phrasings = [phrasing for folder in folders for phrasing in load_grammar(folder)]
     found = list(sentence_sources.from_grammar(phrasings, recipe.per_phrasing, rng))
     for paths, read in (
@@ -102,6 +102,12 @@ def collect(recipe: CorpusRecipe) -> list[Sentence]:
     found = [sentence for sentence in found if sentence.split != "train" or sentence.text not in held_out]
     rng.shuffle(found)
     return found
+
+
+def _phrases_folder(name: str) -> Path:
+    """Return the project's own folder of that name, else the name as a path from the working directory."""
+    ours = PHRASES_FOLDER / name
+    return ours if ours.is_dir() else Path(name)
 
 
 def plan(recipe: CorpusRecipe) -> list[Clip]:

@@ -22,6 +22,7 @@ import zmq
 from inherentd.client import ClientError, Control, keys
 from inherentd.client.places import control_endpoint
 from inherentd.client.requests import AnyRequest, Reply
+from inherentd.client.results import MarkResult
 from inherentd.daemon.cli import main
 from inherentd.daemon.demo.processes import free_endpoint
 from inherentd.daemon.security import clients, new_keys
@@ -272,6 +273,7 @@ def test_the_command(listening: Daemon, tmp_path: Path) -> None:
     listening.until("gate.closed")
     marked = json.loads(control("mark", "1", "not-addressed").stdout)
     assert marked == {"utterance": 1, "capture": "", "reason": "counted only: no captures are kept (captures.folder)"}
+    assert set(marked) == set(MarkResult.__struct_fields__)
     assert json.loads(control("mute").stdout) == {"muted": True}
     assert control("stop").returncode == 0
     assert listening.process.wait(10) == 0
