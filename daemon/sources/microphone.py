@@ -30,7 +30,9 @@ STALL_SECONDS = 0.8  # without a block; a busy interpreter may hold a block back
 GRACE_SECONDS = 0.3  # looked once more for so long: this process may have been the one that stood still
 RETRY_SECONDS = 0.5
 PROBE_EVERY_SECONDS = 10.0  # a process of 0.3 CPU seconds, only while the fallback is heard
-LEAD_SAMPLES = 192  # before the first block: steps of 80 ms, whose last frame reaches so far on, end with a block, not just after
+LEAD_SAMPLES = (
+    192  # before the first block: steps of 80 ms, whose last frame reaches so far on, end with a block, not just after
+)
 HELD_BACK_SAMPLES = 640  # at most by the resampler (measured: soxr's chunks at 32 to 48 kHz)
 ZEROS_SECONDS = 5.0  # a real microphone is never that silent
 STAND_IN_LATE_SECONDS = (
