@@ -56,7 +56,7 @@ def accuracy(heads: Sequence[str], rows: Sequence[Utterance], peaks: np.ndarray,
         raise ModelError(f"single_label {kind}: none of {len(rows)} clips is of a class; expected some of {names}")
     labels, answers = labels[chosen], class_scores(peaks[chosen], kind).argmax(axis=1)
     right = labels == answers
-    speakers, members = np.unique([speaker_of(rows[index]) for index in chosen], return_inverse=True)
+    speakers, members = np.unique([speaker_of(rows[index]) for index in chosen.tolist()], return_inverse=True)
     weights = cluster_weights(len(speakers))
     drawn = (weights @ np.bincount(members, right)) / (weights @ np.bincount(members))
     wrong, counts = np.unique(np.stack([labels[~right], answers[~right]]), axis=1, return_counts=True)
