@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -39,51 +39,53 @@ VOICES = {
     "test": [Voice("espeak", f"en-us-nyc+{kind}", speed) for kind in ("m6", "linda") for speed in (0.9, 1, 1.1)]
     + [Voice("flite", "rms")],
 }
-WIDTHS = "ear_channels: 24\near_dilations: [1]\nchannels: 32\ndilations: [1, 2]\n"
+SMALL = {
+    "heads": ["isWord", *KNOWN], "ear_channels": 24, "ear_dilations": [1], "channels": 32, "dilations": [1, 2],
+    "steps": 300, "validate_every": 100, "batch_frames": 1500, "learning_rate": 0.007, "average_decay": 0.95,
+    "group_shares": [0.7, 0.15, 0, 0.15],
+    "augment": {"noise_probability": 0.3, "snr_db": [10, 30], "room_probability": 0, "warp": [0.95, 1.05], "tilt_db": 2},
+}  # fmt: skip
+"""what the test changes in the project's own recipes"""
 
 needs_synthesizers = pytest.mark.skipif(
     not (shutil.which("flite") and shutil.which("espeak-ng")), reason="apt-get install flite espeak-ng"
 )
 
 
+def page_commands(*first: str) -> list[list[str]]:
+    """Return the arguments of the page's `inherent` and `inherentd` commands that begin with one of these words."""
+    page = (REPOSITORY / "docs" / "speech-commands.md").read_text().splitlines()
+    found = [shlex.split(line)[1:] for line in page if line.startswith("    inherent")]
+    return [arguments for arguments in found if arguments[0] in first]
+
+
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The slice, fetched from a server and converted as the page says."""
-    folder = tmp_path_factory.mktemp("speech_commands")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the slice was fetched from a server and converted, as the page says; with small recipes."""
+    folder = tmp_path_factory.mktemp("desk")
     names = ("speech_commands_v0.02.tar.gz", "speech_commands_test_set_v0.02.tar.gz")
     with pytest.MonkeyPatch.context() as patch, serving() as site:
+        patch.chdir(folder)
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
             patch.delenv(name, raising=False)
         site.files = dict(zip(names, archives(KNOWN, UNKNOWN, VOICES), strict=True))
         catalogue = msgspec.to_builtins(load_corpus("speech_commands"))
         for file in catalogue["files"]:  # the project's own entry, but for where it lies and what it weighs
             file |= {"url": f"{site.address}/{file['path']}", "bytes": None, "sha256": None, "md5": None}
-        (folder / "slice.yaml").write_text(yaml.safe_dump(catalogue))
-        fetch = ["corpus", "fetch", "speech_commands", "--groups", "all", "--unpack", "--out", str(folder)]
-        assert cli.main([*fetch, "--catalogue", str(folder / "slice.yaml")]) == 0
-    for name, out in (
-        ("speech_commands", "words.jsonl"),
-        ("speech_commands_12", "twelve.jsonl"),
-        ("speech_commands", "noise"),
-    ):
-        assert cli.main(["corpus", "convert", name, str(folder), "--out", str(folder / out)]) == 0
+        Path("slice.yaml").write_text(yaml.safe_dump(catalogue))
+        fetch, *converts = page_commands("corpus")
+        for command in ([*fetch, "--catalogue", "slice.yaml"], *converts):
+            assert cli.main(command) == 0, command
+    (folder / "configs").mkdir()
+    for name in ("speech_commands.yaml", "speech_commands_12.yaml"):
+        recipe = yaml.safe_load((REPOSITORY / "configs" / name).read_text())
+        (folder / "configs" / name).write_text(yaml.safe_dump(recipe | SMALL))
     return folder
 
 
-def recipe_file(corpus: Path, kind: str, manifest: str, more: str = "") -> Path:
-    path = corpus / f"{kind}.yaml"
-    path.write_text(
-        f"heads: {json.dumps(['isWord', *KNOWN])}\nmanifests: [{corpus / manifest}]\n"
-        f"noise_folder: {corpus / 'noise'}\nout: {corpus / kind}\ncache: {corpus / 'cache'}\n{WIDTHS}"
-        f"single_label: {kind}\nclass_weight: 1.0\ngroup_shares: [0.7, 0.15, 0, 0.15]\n"
-        "augment: {noise_probability: 0.3, snr_db: [10, 30], room_probability: 0, warp: [0.95, 1.05], tilt_db: 2}\n"
-        f"steps: 300\nphoneme_steps: 0\nlearning_rate: 0.007\naverage_decay: 0.95\nbatch_frames: 1500\nvalidate_every: 100\n{more}"
-    )
-    return path
-
-
 @needs_synthesizers
-def test_the_manifests_keep_the_lists_of_the_data_set(corpus: Path) -> None:
+def test_the_manifests_keep_the_lists_of_the_data_set(desk: Path) -> None:
+    corpus = desk / "corpora" / "speech_commands"
     words, twelve = (read_manifests([corpus / name]) for name in ("words.jsonl", "twelve.jsonl"))
     assert all(Path(row.path).is_file() for row in words + twelve)
     # Everybody reads the same words: training keeps them, and shares no speaker with the test.
@@ -101,48 +103,46 @@ def test_the_manifests_keep_the_lists_of_the_data_set(corpus: Path) -> None:
 
 
 @needs_synthesizers
-def test_from_the_archive_to_the_daemon(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Trained, measured, exported and run by the commands that the page names."""
-    recipes = {
-        "closed": recipe_file(corpus, "closed", "words.jsonl"),
-        "open": recipe_file(corpus, "open", "twelve.jsonl"),
-    }
+def test_from_the_archive_to_the_daemon(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trained, measured, exported and run by the commands of the page."""
+    monkeypatch.chdir(desk)
     reports = {}
-    for kind, config in recipes.items():
-        assert cli.main(["train", "--config", str(config)]) == 0
-        log = [json.loads(line) for line in (corpus / kind / "log.jsonl").read_text().splitlines()]
+    for task in ("speech_commands_12", "speech_commands"):
+        commands = page_commands("train", "eval", "thresholds", "export")
+        for command in commands:
+            changed = [
+                word.replace("commands.yaml", f"{task[7:]}.yaml").replace("runs/speech_commands/", f"runs/{task}/")
+                for word in command
+            ]
+            assert cli.main(changed) == 0, changed
+        assert f"one class a clip, {'open' if task.endswith('12') else 'closed'}" in capsys.readouterr().err
+        reports[task] = json.loads(Path("report.json").read_text())["single_label"]
+        log = [json.loads(line) for line in Path(f"runs/{task}/log.jsonl").read_text().splitlines()]
         assert [line["step"] for line in log] == [100, 200, 300] and "accuracy" in log[-1]
-        capsys.readouterr()
-        report = corpus / kind / "report.json"
-        trained = ["--checkpoint", str(corpus / kind / "best.safetensors"), "--config", str(config)]
-        assert cli.main(["eval", *trained, "--out", str(report)]) == 0
-        assert f"one class a clip, {kind}" in capsys.readouterr().err
-        reports[kind] = json.loads(report.read_text())["single_label"]
-    count = len(VOICES["test"])
+    closed, open_ = reports["speech_commands"], reports["speech_commands_12"]
     # The closed task leaves out the word that is no head; chance is a third, and a fifth in the open one.
-    assert (reports["closed"]["clips"], reports["open"]["clips"]) == (3 * count, 5 * count)
-    assert reports["closed"]["accuracy"] > 0.6 and reports["open"]["accuracy"] > 0.4
-    low, high = reports["closed"]["interval"]
-    assert low <= reports["closed"]["accuracy"] <= high
-    assert set(reports["open"]["recall"]) == {"silence", "unknown", *KNOWN}
-    run, thresholds = corpus / "closed", str(corpus / "closed" / "thresholds.json")
-    weights = ["--checkpoint", str(run / "best.safetensors")]
-    assert cli.main(["thresholds", *weights, "--config", str(recipes["closed"]), "--out", thresholds]) == 0
-    assert cli.main(["export", *weights, "--thresholds", thresholds, "--out", str(run / "models")]) == 0
-    clips = [row.path for row in read_manifests([corpus / "words.jsonl"]) if row.split == "test" and row.text in KNOWN]
-    capsys.readouterr()
-    assert daemon.main(["score", "--json", "--model", str(run / "models" / "inherent.onnx"), *clips]) == 0
+    count = len(VOICES["test"])
+    assert (closed["clips"], open_["clips"]) == (3 * count, 5 * count)
+    assert closed["accuracy"] > 0.6 and open_["accuracy"] > 0.4
+    assert closed["interval"][0] <= closed["accuracy"] <= closed["interval"][1]
+    assert set(open_["recall"]) == {"silence", "unknown", *KNOWN}
+    rows = read_manifests([Path("corpora/speech_commands/words.jsonl")])
+    clips = [row.path for row in rows if row.split == "test" and row.text in KNOWN]
+    [score] = page_commands("score")
+    assert daemon.main([*score[:-1], *clips]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert list(lines[0]["scores"]) == ["isWord", *KNOWN]
     told = [max(KNOWN, key=line["scores"].__getitem__) for line in lines]
     right = np.mean([word == Path(line["path"]).parent.name for word, line in zip(told, lines, strict=True)])
-    assert list(lines[0]["scores"]) == ["isWord", *KNOWN]
-    # The daemon's form hears each clip as the report does; at the very end of a clip a step more or less may count.
-    assert abs(right - reports["closed"]["accuracy"]) <= 0.1
+    # The daemon hears each clip as the report does; at the very end of a clip a step more or less may count.
+    assert abs(right - closed["accuracy"]) <= 0.1
 
 
 @needs_synthesizers
-def test_what_is_missing_or_broken_is_said(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    large = corpus / "speech_commands_v0.02"
+def test_what_is_missing_or_broken_is_said(desk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    large = desk / "corpora" / "speech_commands" / "speech_commands_v0.02"
 
     def said(folder: Path, name: str) -> str:
         capsys.readouterr()
