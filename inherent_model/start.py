@@ -36,8 +36,11 @@ def adapt(start: Path, heads: Sequence[str], out: Path) -> dict[str, Any]:
 
 
 def for_heads(model: InherentModel, heads: Sequence[str]) -> InherentModel:
-    """Return a model of the same weights for `heads`: those that it has keep theirs, the others begin at random."""
+    """Return a model of the same weights for `heads`: those that it has keep theirs, the others begin at random. Where
+    there is nothing to change, the model itself."""
     before = model.config.heads
+    if tuple(heads) == before:
+        return model  # and nothing is drawn: what is random afterwards stays as it was
     adapted = InherentModel(dataclasses.replace(model.config, heads=tuple(heads)))
     known, weights = model.state_dict(), adapted.state_dict()
     with torch.no_grad():
