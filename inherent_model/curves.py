@@ -47,7 +47,7 @@ def draw(log: Path, png: Path) -> None:
     losses, scores = figure.subplots(1, 2)
     for index, name in enumerate(PARTS):
         losses.plot(steps, [line["dense_peak_phoneme_word"][index] for line in lines], marker=".", label=name)
-    for name in ("gate_auc", "intents_mean_auc", "gate_eer"):
+    for name in ("gate_auc", "intents_mean_auc", "gate_eer", *(["accuracy"] if "accuracy" in lines[-1] else [])):
         scores.plot(steps, [line.get(name) or float("nan") for line in lines], marker=".", label=f"validation {name}")
     for axes in (losses, scores):
         axes.set_xlabel("step")

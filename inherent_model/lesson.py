@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from inherentd.inherent_model.architecture import InherentModel
 from inherentd.inherent_model.dataset import Batch
+from inherentd.inherent_model.single_label import SingleLabel
 
 POSITIVE_EMPHASIS = 3.0
 """a fired head is rare among the steps: its steps count so much more"""
@@ -18,19 +19,25 @@ class Lesson(nn.Module):
     """A model and its loss as one module, so that DistributedDataParallel can wrap both. The layer that tells the words
     is the lesson's: the model does not keep it."""
 
-    def __init__(self, model: InherentModel, phoneme_weight: float, word_weight: float = 0.0, terms: int = 0) -> None:
+    def __init__(self, model: InherentModel, phoneme_weight: float, word_weight: float = 0.0, terms: int = 0, *,
+                 single_label: SingleLabel | None = None, class_weight: float = 0.0) -> None:  # fmt: skip
         super().__init__()
         self.model = model
         self.phoneme_weight = phoneme_weight
         self.word_weight = word_weight
+        self.single_label: SingleLabel | None = single_label
+        self.class_weight = class_weight
         self.word = nn.Linear(model.config.channels, terms) if terms else None
         if self.word is not None:
             nn.init.constant_(self.word.bias, -5.0)  # a term is rare: it begins as improbable
 
     def forward(self, batch: Batch, *, phonemes_only: bool = False) -> tuple[Tensor, Tensor]:
-        """Return the loss and its parts (dense, peak, phoneme, word), detached."""
+        """Return the loss and its parts (dense, peak with that of the classes, phoneme, word), detached."""
         understood, phoneme_logits, _ = self.model.understand(batch.mel, self.model.initial_state(len(batch.mel)))
-        dense, peak = head_losses(self.model.score(understood).float(), batch.target, batch.weight)
+        logits = self.model.score(understood).float()
+        dense, peak = head_losses(logits, batch.target, batch.weight)
+        if self.single_label and self.class_weight:
+            peak = peak + self.class_weight * class_loss(logits, batch.target, self.single_label)
         phoneme = phoneme_loss(phoneme_logits, batch)
         word = word_loss(self.word, understood, batch)
         if phonemes_only:
@@ -54,6 +61,26 @@ def head_losses(logits: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor,
     outside = logits.masked_fill((target > 0) | (weight == 0), -30.0).amax(1)
     softplus = nn.functional.softplus
     return dense, (positive * softplus(-inside) * 2 + softplus(outside)).mean()
+
+
+def class_loss(logits: Tensor, target: Tensor, single_label: SingleLabel) -> Tensor:
+    """Return the mean cross entropy of the class of each stream that has one only; both inputs [batch, steps, heads].
+
+    The logits are those of the peaks, of which `single_label.class_scores` takes the highest: what is compared is trained.
+    """
+    peaks, said = logits.amax(1), target.amax(1)
+    words, spoken = said[:, 1:], said[:, 0] > 0
+    chosen = words.sum(1) == 1
+    label = words.argmax(1)
+    scores = peaks[:, 1:]
+    if single_label == "open":
+        # log odds of: nobody speaks, a word that no head knows (as likely as not), each word
+        scores = torch.cat([-peaks[:, :1], torch.zeros_like(peaks[:, :1]), scores], 1)
+        label = torch.where(words.any(1), label + 2, spoken.long())
+        chosen = words.sum(1) <= 1
+    if not chosen.any():
+        return logits.sum() * 0
+    return nn.functional.cross_entropy(scores[chosen], label[chosen])
 
 
 def phoneme_loss(logits: Tensor | None, batch: Batch) -> Tensor:

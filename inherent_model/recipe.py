@@ -10,7 +10,8 @@ import msgspec
 from inherentd.inherent_model.architecture import ModelConfig
 from inherentd.inherent_model.augment import AugmentConfig
 from inherentd.inherent_model.heads import SHIPPED_HEADS
-from inherentd.inherent_model.manifest import Utterance, read_manifests
+from inherentd.inherent_model.manifest import Utterance, measured, read_manifests
+from inherentd.inherent_model.single_label import SingleLabel
 from inherentd.inherent_model.yaml_files import load
 
 GROUP_SHARES = (0.36, 0.16, 0.34, 0.14)
@@ -41,8 +42,9 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     cache: str | None = None
     """a folder for features and phonemes, where not in `out`. Runs with the same clips can share it"""
     warm_start: str | None = None
-    """a checkpoint to go on from; its heads, shape and phonemes must be the recipe's. It may have fewer phrase blocks: the
-    new ones after them begin by changing nothing"""
+    """a checkpoint to go on from; its shape must be the recipe's, its phonemes are taken over. It may have fewer phrase
+    blocks: the new ones after them begin by changing nothing. Heads that both have keep their weights, others begin at
+    random"""
     ear_channels: int = 128
     ear_dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4)
     channels: int = 128
@@ -63,6 +65,11 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     average_decay: float = 0.999
     bfloat16: bool = False
     """autocast: faster where the CPU multiplies bfloat16 (AVX512-BF16, AMX), ten times slower where it does not (AVX2)"""
+    single_label: SingleLabel | None = None
+    """one class a clip, as public tasks have it (single_label.py): "closed", always one of the heads after the gate, or
+    "open", maybe another word or none; `inherent eval` then reports how many clips are told rightly"""
+    class_weight: float = 0.0
+    """with `single_label`: of the cross entropy over the classes' peaks, beside each head's own loss"""
     mine_every: int = 0
     """after so many steps of new batches, look again for unaddressed clips that the gate takes for requests; 0: never"""
     mine_clips: int = 3000
@@ -78,6 +85,8 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         addressed, unaddressed = sum(self.group_shares[:2]), sum(self.group_shares[2:])
         if min(*self.group_shares) < 0 or not addressed or not unaddressed:
             raise ValueError(f"group_shares: got {self.group_shares}, expected 0 or more each, some of both sides")
+        if self.class_weight and self.single_label is None:
+            raise ValueError(f"class_weight: got {self.class_weight:g} without single_label; say closed or open")
         if any(times < 1 for times in self.repeat.values()):
             raise ValueError(f"repeat: got {self.repeat}, expected 1 or more times each; `leave_out` leaves clips out")
 
@@ -117,6 +126,11 @@ def utterances(recipe: TrainRecipe) -> list[Utterance]:
             print(f"{path} is not here: going on without it", file=sys.stderr)
     rows = read_manifests([*map(Path, recipe.manifests), *(path for path in optional if path.is_file())])
     return [row for row in rows if row.split != "train" or row.speaker.split(":")[0] not in recipe.leave_out]
+
+
+def measured_clips(recipe: TrainRecipe, rows: list[Utterance], split: str) -> list[Utterance]:
+    """Return the clips of a split that figures are made of; with one class a clip that is all of them, silence too."""
+    return [row for row in rows if row.split == split] if recipe.single_label else measured(rows, split)
 
 
 def noise_files(recipe: TrainRecipe) -> list[Path]:

@@ -65,6 +65,13 @@ def table(report: dict[str, Any]) -> str:
         known = [intent["auc"] for intent in intents if intent["auc"] is not None]
         mean = f"; intents' mean AUC {np.mean(known):.3f}" if known else ""
         lines.append(_line({**gate, "head": f"gate, {name}"}) + mean)
+    if single := report.get("single_label"):
+        spread = " ({:.4f}-{:.4f})".format(*single["interval"]) if single["interval"] else ""
+        lines.append(
+            f"one class a clip, {single['kind']}: {single['accuracy']:.4f}{spread} of {single['clips']} clips of "
+            f"{len(single['recall'])} classes told rightly, {single['speakers']} speakers; {single['parameters']} "
+            f"parameters, {single['multiply_adds_per_second'] / 1e6:.1f} million multiply-adds a second"
+        )
     return "\n".join(lines)
 
 

@@ -13,7 +13,7 @@ import torch
 from inherentd.inherent_model import checkpoint
 from inherentd.inherent_model.architecture import InherentModel
 from inherentd.inherent_model.errors import ModelError
-from inherentd.inherent_model.training import TrainRecipe
+from inherentd.inherent_model.recipe import TrainRecipe
 from inherentd.pipeline.frontend import FrontendSpec
 
 
@@ -27,24 +27,28 @@ def adapt(start: Path, heads: Sequence[str], out: Path) -> dict[str, Any]:
         raise ModelError(
             f"{start}: trained with {loaded.frontend}, this version has {FrontendSpec()}; take another start"
         )
-    before = loaded.model.config.heads
-    config = dataclasses.replace(loaded.model.config, heads=tuple(heads))
-    model = InherentModel(config)
-    known, weights = loaded.model.state_dict(), model.state_dict()
-    with torch.no_grad():
-        for name, tensor in weights.items():
-            if tuple(heads) != before and _by_head(known[name], before) and _by_head(tensor, heads):
-                for index, head in enumerate(heads):
-                    if head in before:
-                        tensor[index] = known[name][before.index(head)]
-            else:
-                tensor.copy_(known[name])
+    model = for_heads(loaded.model, heads)
     out.parent.mkdir(parents=True, exist_ok=True)
     checkpoint.save(out, model, loaded.frontend, {**loaded.notes, "started_from": loaded.training_hash})
     fields = {field.name for field in msgspec.structs.fields(TrainRecipe)}
-    shape = {name: value for name, value in dataclasses.asdict(config).items() if name in fields - {"dropout"}}
+    shape = {name: value for name, value in dataclasses.asdict(model.config).items() if name in fields - {"dropout"}}
     return {**shape, "warm_start": str(out), "phoneme_steps": 0}
 
 
-def _by_head(tensor: torch.Tensor, heads: Sequence[str]) -> bool:
-    return tensor.ndim > 0 and tensor.shape[0] == len(heads)
+def for_heads(model: InherentModel, heads: Sequence[str]) -> InherentModel:
+    """Return a model of the same weights for `heads`: those that it has keep theirs, the others begin at random. Where
+    there is nothing to change, the model itself."""
+    before = model.config.heads
+    if tuple(heads) == before:
+        return model  # and nothing is drawn: what is random afterwards stays as it was
+    adapted = InherentModel(dataclasses.replace(model.config, heads=tuple(heads)))
+    known, weights = model.state_dict(), adapted.state_dict()
+    with torch.no_grad():
+        for name, tensor in weights.items():
+            if not name.startswith("score."):
+                tensor.copy_(known[name])
+                continue
+            for index, head in enumerate(heads):
+                if head in before:
+                    tensor[index] = known[name][before.index(head)]
+    return adapted

@@ -34,9 +34,18 @@ from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.evaluation import head_figures, peak_scores
 from inherentd.inherent_model.features import extract, read_audio
 from inherentd.inherent_model.lesson import Lesson
-from inherentd.inherent_model.manifest import Utterance, measured
+from inherentd.inherent_model.manifest import Utterance
 from inherentd.inherent_model.mining import hardest
-from inherentd.inherent_model.recipe import TrainRecipe, load_recipe, noise_files, same_recipe, utterances
+from inherentd.inherent_model.recipe import (
+    TrainRecipe,
+    load_recipe,
+    measured_clips,
+    noise_files,
+    same_recipe,
+    utterances,
+)
+from inherentd.inherent_model.single_label import accuracy
+from inherentd.inherent_model.start import for_heads
 from inherentd.inherent_model.whole import whole
 from inherentd.inherent_model.words import vocabulary
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
@@ -94,7 +103,7 @@ def prepare(recipe: TrainRecipe, config: ModelConfig, rows: list[Utterance], spo
     prepared = examples(rows, features, recipe.heads, symbols, spoken, vocabulary=terms)
     training = [(example, row) for example, row in zip(prepared, rows, strict=True) if row.split == "train"]
     pool = [example for example, row in training for _ in range(recipe.repeat.get(row.speaker.split(":")[0], 1))]
-    held = measured(rows, "validation")
+    held = measured_clips(recipe, rows, "validation")
     if not held:
         raise ModelError("no validation clips: give some lines of a manifest `split: validation`")
     maker = BatchMaker(pool, Augmenter(recipe.augment, spec, _noises(recipe, spec)), spec,
@@ -132,7 +141,9 @@ def train(
         distributed.barrier()
     if recipe.warm_start is None:
         _set_statistics(model, data.maker)
-    run = _Run(recipe, Lesson(model, recipe.phoneme_weight, recipe.word_weight, data.maker.terms), total, rank, world)
+    lesson = Lesson(model, recipe.phoneme_weight, recipe.word_weight, data.maker.terms,
+                    single_label=recipe.single_label, class_weight=recipe.class_weight)  # fmt: skip
+    run = _Run(recipe, lesson, total, rank, world)
     if resume:
         run.restore(out / "resume.pt", data)
     elif rank == 0:
@@ -143,14 +154,14 @@ def train(
         print(f"{data.training_clips} training clips, {len(data.held)} validation clips, "
               f"{sum(p.numel() for p in model.parameters())} parameters, receptive field "
               f"{model.config.receptive_field_frames} frames", file=sys.stderr)  # fmt: skip
-    lesson = nn.parallel.DistributedDataParallel(run.lesson) if world > 1 else run.lesson
+    learner = nn.parallel.DistributedDataParallel(lesson) if world > 1 else lesson
     # A state is written before its step's validation, which is therefore made again.
     again = resume and run.due and bool(run.seen)
     curves = Curves(out, run.step - again) if rank == 0 else None
     if curves and again:
         run.validate(data, curves, out)
     for batch in islice(data.maker.batches(run.step * world + rank, world), (stop_after or total) - run.step):
-        run.learn(lesson, batch)
+        run.learn(learner, batch)
         if recipe.mine_every and run.step > recipe.phoneme_steps and run.step % recipe.mine_every == 0:
             run.mine(data.maker)
         idle = time.monotonic() - run.kept > 60 * recipe.keep_every_minutes
@@ -216,7 +227,7 @@ class _Run:
 
     def validate(self, data: Prepared, curves: Curves, out: Path) -> None:
         """Log the figures of the averaged weights on validation; keep the weights where they are the best so far."""
-        score, figures = _figures(self.average, data)
+        score, figures = _figures(self.average, data, self.recipe)
         minutes = round(self.minutes + (time.monotonic() - self.started) / 60, 1)
         line: dict[str, Any] = {"step": self.step, "minutes": minutes,
                                 "dense_peak_phoneme_word": np.mean(self.seen, 0).round(4).tolist(), **figures}  # fmt: skip
@@ -273,11 +284,12 @@ def initial_model(recipe: TrainRecipe, spoken: dict[str, str]) -> InherentModel:
         earlier = checkpoint.load(Path(recipe.warm_start)).model
         expected = recipe.model_config(earlier.config.phonemes)
         blocks = len(earlier.config.dilations)
-        begun = replace(expected, dropout=earlier.config.dropout, dilations=expected.dilations[:blocks])
+        begun = replace(expected, heads=earlier.config.heads, dropout=earlier.config.dropout,
+                        dilations=expected.dilations[:blocks])  # fmt: skip
         if earlier.config != begun:
             raise ModelError(f"warm_start {recipe.warm_start}: its model is {earlier.config}, the recipe's {expected}")
         model = InherentModel(expected)
-        model.load_state_dict(model.state_dict() | earlier.state_dict())
+        model.load_state_dict(model.state_dict() | for_heads(earlier, expected.heads).state_dict())
         for block in model.phrase.blocks[blocks:]:
             nn.init.zeros_(block.norm.weight)  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue]
         return model
@@ -316,11 +328,19 @@ def _average(average: InherentModel, model: InherentModel, decay: float) -> None
             kept.copy_(new)
 
 
-def _figures(model: InherentModel, data: Prepared) -> tuple[float, dict[str, object]]:
-    """Return the figure that picks the best checkpoint (gate AUC + mean intent AUC) and a line for the log."""
+def _figures(model: InherentModel, data: Prepared, recipe: TrainRecipe) -> tuple[float, dict[str, object]]:
+    """Return the figure that picks the best checkpoint (gate AUC + mean intent AUC; where there is one class a clip, how
+    many are told rightly) and a line for the log."""
     model.eval()
-    figures = head_figures(model.config.heads, data.held, peak_scores(model, data.held_clips))
+    peaks = peak_scores(model, data.held_clips)
+    figures = head_figures(model.config.heads, data.held, peaks)
     intents = [figure.auc for figure in figures[1:] if figure.auc is not None]
     mean = float(np.mean(intents)) if intents else 0.0
     gate = figures[0].auc or 0.0
-    return gate + mean, {"gate_auc": round(gate, 4), "gate_eer": figures[0].eer, "intents_mean_auc": round(mean, 4)}
+    line: dict[str, object] = {
+        "gate_auc": round(gate, 4), "gate_eer": figures[0].eer, "intents_mean_auc": round(mean, 4)
+    }  # fmt: skip
+    if recipe.single_label:
+        line["accuracy"] = right = accuracy(model.config.heads, data.held, peaks, recipe.single_label)["accuracy"]
+        return right, line
+    return gate + mean, line

@@ -61,7 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     transcribe.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, help="at a time (one a core)")
 
     convert = actions.add_parser("convert", help="turn a fetched corpus into what recipes read")
-    convert.add_argument("name", help="slurp, massive, clinc150, librispeech, musan or speech_commands")
+    convert.add_argument(
+        "name", help="slurp, massive, clinc150, librispeech, musan, speech_commands or speech_commands_12"
+    )
     convert.add_argument("folder", type=Path, help="where it was fetched and unpacked, e.g. corpora/slurp")
     convert.add_argument(
         "--out", type=Path, required=True, help="X.tsv: sentences; X.jsonl: recordings; else a folder of noise"

@@ -16,6 +16,7 @@ from inherentd.inherent_model.commands.scored import Scored, score_split
 from inherentd.inherent_model.conditions import Conditions, load_conditions, mels_under, rendering
 from inherentd.inherent_model.evaluation import Padding, peak_scores
 from inherentd.inherent_model.report import far_from_training, figures
+from inherentd.inherent_model.single_label import accuracy, cost_of
 
 __all__ = ["add_arguments", "far_from_training", "run"]
 
@@ -57,6 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
         },
         "gate_by_group": report.gate_by_group(heads, rows, scores),
     }
+    if kind := scored.recipe.single_label:
+        cost = dataclasses.asdict(cost_of(scored.checkpoint.model))
+        document["single_label"] = {"kind": kind, **accuracy(heads, rows, scores, kind), **cost}
     if conditions is not None:
         document["conditions"] = _by_condition(scored, conditions, arguments.limit, arguments.padding)
     print(report.table(document), file=sys.stderr)

@@ -12,8 +12,8 @@ from inherentd.inherent_model.checkpoint import Checkpoint
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.evaluation import Padding, peak_scores
 from inherentd.inherent_model.features import extract
-from inherentd.inherent_model.manifest import Utterance, measured
-from inherentd.inherent_model.training import load_recipe, utterances
+from inherentd.inherent_model.manifest import Utterance
+from inherentd.inherent_model.recipe import TrainRecipe, load_recipe, measured_clips, utterances
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Scored:
     rows: list[Utterance]
     scores: np.ndarray
     training: list[Utterance]
+    recipe: TrainRecipe
 
 
 def score_split(weights: Path, config: Path, split: str, padding: Padding = "dynamic") -> Scored:
@@ -31,9 +32,9 @@ def score_split(weights: Path, config: Path, split: str, padding: Padding = "dyn
     loaded = checkpoint.load(weights)
     recipe = load_recipe(config)
     every = utterances(recipe)
-    rows = measured(every, split)
+    rows = measured_clips(recipe, every, split)
     if not rows:
         raise ModelError(f"{config}: no {split} clips; give some lines of a manifest `split: {split}`")
     features = extract([row.path for row in rows], loaded.frontend, recipe.features_folder)
     scores = peak_scores(loaded.model, [features.clip(index) for index in range(len(rows))], padding=padding)
-    return Scored(loaded, rows, scores, [row for row in every if row.split == "train"])
+    return Scored(loaded, rows, scores, [row for row in every if row.split == "train"], recipe)

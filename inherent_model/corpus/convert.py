@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from inherentd.inherent_model.corpus import recordings
+from inherentd.inherent_model.corpus import recordings, speech_commands
 from inherentd.inherent_model.corpus.sources import fields, json_lines, one_file, write_lines
 from inherentd.inherent_model.errors import ModelError
 
@@ -29,7 +29,8 @@ def convert(name: str, folder: Path, out: Path) -> int:
         expected = " or ".join(f"a file X{form}" if form else "a folder" for form in forms)
         raise ModelError(f"--out {out}: for {name} expected {expected}")
     if not folder.is_dir():
-        raise ModelError(f"{folder}: no such folder; `inherent corpus fetch {name} --unpack --out {folder}` makes it")
+        corpus = name.removesuffix("_12")  # two tasks, one corpus
+        raise ModelError(f"{folder}: no such folder; `inherent corpus fetch {corpus} --unpack --out {folder}` makes it")
     return forms[out.suffix](folder, out)
 
 
@@ -83,5 +84,7 @@ CONVERTERS: dict[tuple[str, str], Callable[[Path, Path], int]] = {
     ("clinc150", ".tsv"): _tsv(_clinc),
     ("librispeech", ".jsonl"): _manifest(recordings.librispeech),
     ("musan", ""): recordings.noise("noise/*/*.wav"),
+    ("speech_commands", ".jsonl"): _manifest(speech_commands.all_words),
+    ("speech_commands_12", ".jsonl"): _manifest(speech_commands.with_test_set),
     ("speech_commands", ""): recordings.noise("_background_noise_/*.wav"),
 }

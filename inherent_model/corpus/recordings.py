@@ -31,7 +31,7 @@ def librispeech(folder: Path, base: Path) -> Iterator[dict[str, Any]]:
                 raise ModelError(f"{where}: {line[:60]!r}, expected SPEAKER-CHAPTER-NUMBER and the words")
             audio = path.with_name(f"{found[1]}.flac")
             yield {
-                **_audio(where, audio, base),
+                **audio_fields(where, audio, base),
                 "text": found[3].lower(),
                 "heads": [],
                 "addressed": 0,
@@ -63,7 +63,7 @@ def slurp(folder: Path, base: Path) -> Iterator[dict[str, Any]]:
                 if path is None or speaker is None or split != split_of(f"slurp:{speaker}"):
                     continue
                 yield {
-                    **_audio(where, path, base),
+                    **audio_fields(where, path, base),
                     "text": text.lower(),
                     "intent": intent,
                     "addressed": 1,
@@ -104,14 +104,16 @@ def noise(pattern: str) -> Callable[[Path, Path], int]:
             link.symlink_to(os.path.relpath(path.resolve(), out.resolve()))
             licence = path.with_name("LICENSE")
             beside = str(_relative(licence, out)) if licence.is_file() else "as the corpus's"
-            rows.append(f"{path.name}\t{_audio(str(path), path, out)['seconds']}\t{beside}")
+            rows.append(f"{path.name}\t{audio_fields(str(path), path, out)['seconds']}\t{beside}")
         write_lines(out / "noise.tsv", rows)
         return len(found)
 
     return write
 
 
-def _audio(where: str, path: Path, base: Path) -> dict[str, Any]:
+def audio_fields(where: str, path: Path, base: Path) -> dict[str, Any]:
+    """Return `path`, relative to the manifest's folder `base`, and `seconds` of a recording; ModelError, beginning with
+    `where`, when it cannot be read."""
     try:
         seconds = round(soundfile.info(path).duration, 3)
     except (soundfile.LibsndfileError, OSError) as error:
