@@ -62,7 +62,7 @@ PLACEHOLDERS = {
     "web/dist": "made by make web",
     "model": "made by inherent build",
 }
-MADE = ("corpora/", "runs/", "exported", "own-heads/", "mine/", "mine", "fixtures")
+MADE = ("corpora/", "runs/", "exported", "own-heads/", "mine/", "mine", "fixtures", "models-words/")
 """what the steps before on the same page make"""
 SUFFIXES = re.compile(r"\.(wav|flac|ogg|yaml|json|jsonl|csv|onnx|tflite|safetensors|pub|key|py|md|txt|tsv)$")
 
