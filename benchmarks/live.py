@@ -57,7 +57,8 @@ def main() -> int:
     if arguments.out:
         arguments.out.write_text(json.dumps(result, indent=1) + "\n")
     # A machine that is busy leaves holes, in the player too: they are counted and told, and fail nothing here.
-    return 1 if result["opened_in_file"] and not result["opened_live"] else 0
+    deaf = result["opened_in_file"] and not result["opened_live"]
+    return 1 if deaf or result["heard_whole_and_decided_otherwise"] else 0
 
 
 def chosen(files: list[Path], manifest: Path | None, count: int) -> list[Path]:
@@ -116,6 +117,7 @@ def measure(files: list[Path], options: list[str]) -> dict[str, Any]:
         "same_gate_and_intents": sum(row["live"] == row["file"] for row in rows),
         "same_gate_on_the_same_hops": sum(row["live"]["opened"] == row["played"]["opened"] for row in rows),
         "same_gate_and_intents_on_the_same_hops": sum(row["live"] == row["played"] for row in rows),
+        "heard_whole_and_decided_otherwise": sum(row["live"] != row["played"] for row in live if row["exact"]),
         "heard_sample_for_sample": sum(row["exact"] for row in live),
         "ms_from_phrase_end_to_gate": spread(delays("gate_ms")),
         "ms_from_phrase_end_to_first_intent": spread(delays("intent_ms")),
