@@ -128,6 +128,7 @@ def test_the_aims_of_cost(ours: tuple[float, float], ends: list[str]) -> None:
      ((0.85, 0.25, 0.7), ["0.900: missed by 0.050.", "0.200: missed by 0.050.", "0.800: missed by 0.100."])],
 )  # fmt: skip
 def test_the_aims_of_quality(ours: tuple[float, float, float], ends: list[str]) -> None:
+    needs("sklearn")
     from benchmarks import quality
 
     found = {
