@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib.util
 import json
 import os
 import shutil
@@ -77,10 +78,12 @@ def main() -> int:
     if arguments.quick:
         arguments.devices, arguments.seconds, arguments.flood = [10], 1.0, 1_000
     rows: list[list[tables.Cell]] = []
+    left_out = without_nats(nats_server())
+    if left_out:
+        print(left_out, file=sys.stderr)
     for devices in arguments.devices:
         for way in WAYS:
-            if way == "NATS" and nats_server() is None:
-                print("NATS: left out: no nats-server here (apt-get install nats-server)", file=sys.stderr)
+            if way == "NATS" and left_out:
                 continue
             row = asyncio.run(measure(way, devices, arguments.seconds, arguments.flood))
             print(json.dumps(row), file=sys.stderr, flush=True)
@@ -96,7 +99,7 @@ def main() -> int:
         columns=["way", "devices", "messages/s, paced", "ms p50", "ms p99", "lost, paced", "messages/s, flood", "lost, flood"],
         rows=rows,
         notes=["Devices, brokers and the subscriber share this machine's cores: on machines of their own each does more.",
-               "A delay is the wall clock of the same machine at both ends; a busy machine shows in p99."],
+               "A delay is the wall clock of the same machine at both ends; a busy machine shows in p99.", *([left_out] if left_out else [])],
     )  # fmt: skip
     tables.publish(arguments.out, "brokers", table)
     return 0
@@ -267,6 +270,15 @@ def nats_server() -> str | None:
     return shutil.which(
         "nats-server", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
     )
+
+
+def without_nats(server: str | None, module: str = "nats") -> str:
+    """Return why NATS is left out, or "". server: the program; module: the client's."""
+    if server is None:
+        return "NATS is left out: no nats-server here (apt-get install nats-server)."
+    if importlib.util.find_spec(module) is None:
+        return f"NATS is left out: no module {module} here (pip install 'inherentd[nats]')."
+    return ""
 
 
 def server_version() -> dict[str, str]:

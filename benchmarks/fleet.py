@@ -13,7 +13,7 @@ import itertools
 import math
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -27,6 +27,8 @@ RAW_BITS = 16_000 * 16
 """a second of the microphone's sound"""
 CHUNKS_A_SECOND = 12.5
 """audio messages while a gate is open"""
+MADE_ON = ("cpu", "cores", "date", "python", "inherentd", "onnxruntime", "load")
+"""what is told of the measurements' conditions"""
 FRAMING_BYTES = 40
 """TCP/IP header of what goes in a packet of its own, as an event does"""
 
@@ -72,11 +74,14 @@ class Measured:
     nats_messages: float
     most_devices: int
     """that one broker had"""
+    made_on: dict[str, str] = field(default_factory=dict[str, str])
+    """of the streams and of the brokers: machine, versions and load"""
 
     @classmethod
     def read(cls, folder: Path) -> Measured:
         """Return what the tables say. ValueError or OSError where they are not there or are others."""
-        streams, brokers = (_rows(tables.read(folder / f"{name}.json")) for name in ("streams", "brokers"))
+        found = {name: tables.read(folder / f"{name}.json") for name in ("streams", "brokers")}
+        streams, brokers = map(_rows, found.values())
         talk = [row for row in streams if row["audio"] == "talk"]
         best = max(talk, key=lambda row: row["streams a core, together"])
         silent = next(row for row in streams if row["audio"] == "silence")
@@ -88,6 +93,7 @@ class Measured:
             alone_share=1 / float(min(talk, key=lambda row: row["streams"])["streams a core, apart"]),
             stream_mb=max(float(row["MB a stream, together"]) for row in talk), proxy_messages=flood["proxy"],
             nats_messages=flood.get("NATS", math.nan), most_devices=int(most),
+            made_on={f"{name} measured on": told for name, table in found.items() if (told := _made_on(table.conditions))},
         )  # fmt: skip
 
 
@@ -177,7 +183,8 @@ def gating(day: Day, measured: Measured) -> tables.Table:
         ["devices", "cores of servers", "GB of servers", "raw audio to servers", "events only, from devices", "events and their audio",
          "health of all, every second"],
         rows,
-        [f"On the device: no server at all, and {measured.alone_share:.2%} of a core like this one while there is sound.",
+        [(f"On the device: no server at all; the engine takes {measured.alone_share:.2%} of a core while there is sound in this busy loop, "
+          "the whole daemon several times that (README)."),
          (f"Cores: devices x ({day.awake_at_peak:.2f} / {measured.talk_streams:.0f} + {1 - day.awake_at_peak:.2f} / "
          f"{measured.silent_streams:.0f}) / {day.load:g}; taking the audio from the network and decoding it is not in it."),
          f"Raw audio: {RAW_BITS / 1000:.0f} kbit/s a device all day; a codec takes less, and CPU at both ends.",
@@ -249,15 +256,21 @@ def filled(page: str, made: dict[str, tables.Table]) -> str:
 
 
 def _conditions(day: Day, measured: Measured) -> dict[str, str]:
-    machine = tables.machine()
     inputs = {
         "awake hours a day": day.awake_hours, "utterances a day": day.utterances, "seconds of audio of each": day.utterance_seconds,
         "busiest hour over the mean": day.peak, "load at the peak": day.load,
         f"streams of talk a core (at {measured.talk_at} together)": measured.talk_streams,
         "silent streams a core": measured.silent_streams, "MB a stream": measured.stream_mb,
     }  # fmt: skip
-    conditions = {"worked out": machine["date"], "measured on": f"{machine['cpu']}, {machine['cores']} cores"}
-    return conditions | {name: f"{value:g}" for name, value in inputs.items()}
+    return (
+        {"worked out": tables.machine()["date"]}
+        | measured.made_on
+        | {name: f"{value:g}" for name, value in inputs.items()}
+    )
+
+
+def _made_on(conditions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {conditions[name]}" for name in MADE_ON if name in conditions)
 
 
 def _rows(table: tables.Table) -> list[dict[str, tables.Cell]]:

@@ -62,7 +62,8 @@ def main() -> int:
     result = soak(hours, hour_seconds, arguments.run_options)
     tables.publish(arguments.out, "soak-day", tabled(result))
     if arguments.out:
-        (arguments.out / "soak-day-hours.json").write_text(json.dumps(result, indent=1) + "\n")
+        lines = [{name: value for name, value in result.items() if name != "hours"}, *result["hours"]]
+        (arguments.out / "soak-day-hours.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return 1 if failures(result, judge_memory=not arguments.quick) else 0
 
 

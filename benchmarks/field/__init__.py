@@ -34,6 +34,8 @@ class Decision:
     """of all heads, where the engine has heads"""
     text: str = ""
     """what it understood, where it makes words"""
+    opening: bool = True
+    """the gate opened, its word was heard, speech began, a piece went to recognition; not what follows from that"""
 
 
 class Engine(Protocol):
@@ -50,7 +52,7 @@ class Engine(Protocol):
         ...
 
     def feed(self, samples: np.ndarray) -> list[Decision]:
-        """Return what the next samples made it decide. float32 [n] in [-1, 1] at 16 kHz; any n."""
+        """Return what the next samples made it decide. int16 [n] at 16 kHz, as a microphone gives them; any n."""
         ...
 
     def finish(self) -> list[Decision]:
@@ -106,6 +108,7 @@ ENGINES: dict[str, Entry] = {
     "pocketsphinx-classifier": Entry("twopass", WORDS, ("pocketsphinx", "scikit-learn"),
                                      {"words": "sphinx", "judge": "classifier"}, "classifier"),
 }  # fmt: skip
+COMPUTING = ("ai-edge-litert", "ctranslate2", "inherentd", "mlx", "numpy", "onnxruntime")
 WAKE_WORDS = ("microwakeword", "openwakeword")
 
 
@@ -135,6 +138,13 @@ def model_version() -> dict[str, str]:
     """Return which model of inherentd's is measured, for the conditions."""
     metadata = json.loads((Path(__file__).parents[2] / "models" / "inherent.metadata.json").read_text())
     return {"inherentd's model": f"{metadata['version']} ({metadata['training_hash'][:8]})"}
+
+
+def packages_of(names: Sequence[str], *more: str) -> list[str]:
+    """Return the packages whose versions the conditions name: those of the engines, and those that compute for any of them."""
+    return sorted(
+        {package.partition("[")[0] for name in names for package in ENGINES[name].packages} | {*COMPUTING, *more}
+    )
 
 
 def one_thread() -> None:

@@ -20,9 +20,8 @@ class Blocks:
         self.taken = 0
 
     def push(self, samples: np.ndarray) -> Iterator[bytes]:
-        """Yield s16le blocks of float32 samples in [-1, 1]."""
-        pcm = np.rint(np.clip(samples, -1, 32767 / 32768) * 32768).astype(np.int16)
-        self._rest = np.concatenate([self._rest, pcm])
+        """Yield s16le blocks of int16 samples."""
+        self._rest = np.concatenate([self._rest, samples]) if len(self._rest) else samples
         whole = len(self._rest) // self._block_samples * self._block_samples
         ready, self._rest = self._rest[:whole], self._rest[whole:]
         for start in range(0, whole, self._block_samples):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from benchmarks.field import RATE_HZ
-from benchmarks.field.streams import clip_of, quiet
+from benchmarks.field.streams import clip_of, pcm, quiet
 from benchmarks.rig.scene import speech_bounds
 
 from inherentd.inherent_model.corpus.build import CorpusRecipe, build
@@ -46,12 +46,12 @@ def synthesized(folder: Path, count: int) -> Path:
 
 
 def in_a_room(path: str) -> tuple[np.ndarray, int]:
-    """Return a clip with a quiet room before and after it, float32, and the sample at which its last speech ends."""
+    """Return a clip with a quiet room before and after it, int16, and the sample at which its last speech ends."""
     clip = clip_of(Path(path))
     before, after = (round(seconds * RATE_HZ) for seconds in (BEFORE_SECONDS, AFTER_SECONDS))
     padded = np.pad(clip, (before, after))
     room = quiet(len(padded) / RATE_HZ, np.random.default_rng(3))
-    return np.clip(padded + room, -1, 1), before + speech_bounds(clip)[1]
+    return pcm(padded + room), before + speech_bounds(clip)[1]
 
 
 def _drawn(rows: list[Utterance], count: int | None) -> list[Utterance]:

@@ -49,7 +49,7 @@ def _decisions(events: Sequence[Event]) -> list[Decision]:
         if isinstance(event, GateOpened):
             found.append(Decision(event.at_sample, next(iter(event.scores)), event.score, event.scores))
         elif isinstance(event, Intent) and not event.final:
-            found.append(Decision(event.at_sample, event.head, event.score))
+            found.append(Decision(event.at_sample, event.head, event.score, opening=False))
     return found
 
 

@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 from benchmarks.field import Decision
-from benchmarks.field.blocks import Blocks, Crossing
+from benchmarks.field.blocks import Crossing
 from pymicro_wakeword import MicroWakeWord, MicroWakeWordFeatures, Model
-
-BLOCK_SAMPLES = 160  # 10 ms: what its feature generator takes at a time
 
 
 class Micro:
@@ -21,11 +19,10 @@ class Micro:
         self._word: Any = MicroWakeWord.from_builtin(Model.OKAY_NABU)
         self._features: Any = MicroWakeWordFeatures()
         self.model_files: Sequence[Path] = (Path(self._word.tflite_model),)
-        self._blocks = Blocks(BLOCK_SAMPLES)
         self._begin()
 
     def _begin(self) -> None:
-        self._blocks.reset()
+        self._heard = 0
         self._crossing = Crossing(self._word.probability_cutoff)
         self._peak = 0.0
 
@@ -37,12 +34,14 @@ class Micro:
     def feed(self, samples: np.ndarray) -> list[Decision]:
         """Return the moments at which the word was heard."""
         found = []
-        for block in self._blocks.push(samples):
-            for features in self._features.process_streaming(block):
-                score = self._word.process_streaming_prob(features) or 0.0
-                self._peak = max(self._peak, score)
-                if self._crossing.rises(score):
-                    found.append(Decision(self._blocks.taken, self._word.wake_word, score))
+        self._heard += len(samples)
+        for features in self._features.process_streaming(samples.tobytes()):
+            score = self._word.process_streaming_prob(features)
+            if not score:  # between two strides it tells 0.0, which is no score
+                continue
+            self._peak = max(self._peak, score)
+            if self._crossing.rises(score):
+                found.append(Decision(self._heard, self._word.wake_word, score))
         return found
 
     def finish(self) -> list[Decision]:

@@ -38,7 +38,24 @@ def humming(seconds: float, rng: np.random.Generator, recording: np.ndarray | No
     return (mixed / np.sqrt(2) * _gain(HUM_DBFS)).astype(np.float32)
 
 
-def talking(seconds: float, clips: Sequence[Path], rng: np.random.Generator) -> np.ndarray:
+def recorded(seconds: float, paths: Sequence[Path], rng: np.random.Generator) -> np.ndarray:
+    """Return recordings one after another in a random order, each at `HUM_DBFS`. ValueError where all are digital silence."""
+    wanted = round(seconds * RATE_HZ)
+    pieces: list[np.ndarray] = []
+    have = 0
+    while have < wanted:
+        for index in rng.permutation(len(paths)):
+            clip = clip_of(paths[index])
+            if have < wanted and clip.any():
+                pieces.append(noise("recorded", len(clip), rng, [clip]))
+                have += len(clip)
+        if not have:
+            raise ValueError(f"--noise: got {len(paths)} recordings without any sound in them, expected noises")
+    return np.concatenate(pieces)[:wanted] * _gain(HUM_DBFS)
+
+
+def talking(seconds: float, clips: Sequence[Path], rng: np.random.Generator,
+            recording: np.ndarray | None = None) -> np.ndarray:  # fmt: skip
     """Return people talking to each other: clips in a random order, 0.3 to 1.5 s apart in a quiet room."""
     wanted = round(seconds * RATE_HZ)
     pieces: list[np.ndarray] = []
@@ -49,23 +66,31 @@ def talking(seconds: float, clips: Sequence[Path], rng: np.random.Generator) -> 
             have += len(pieces[-2]) + len(pieces[-1])
             if have >= wanted:
                 break
-    return np.concatenate(pieces)[:wanted] + quiet(seconds, rng)[:wanted]
+    return np.concatenate(pieces)[:wanted] + quiet(seconds, rng, recording)[:wanted]
 
 
 def hour(seconds: float, requests: Sequence[Path], talk: Sequence[Path], rng: np.random.Generator,
-         recording: np.ndarray | None = None) -> tuple[np.ndarray, int]:  # fmt: skip
-    """Return the stream and how many requests are in it: a room, quiet in its first half and humming in its second, in it
+         recording: np.ndarray | None = None) -> tuple[np.ndarray, int, int]:  # fmt: skip
+    """Return the stream, how many requests are in it, and how many of these in the middle of talk: a room, quiet in its first half and humming in its second, in it
     conversations and, one a minute and at least one, requests. Shorter than an hour it has as much less of each."""
     half = seconds / 2
     stream = np.concatenate([quiet(half, rng, recording), humming(half, rng, recording)])
     conversations = max(1, round(seconds * TALK_SHARE / CONVERSATION_SECONDS))
     each = min(CONVERSATION_SECONDS, seconds * TALK_SHARE / conversations)
-    for index in range(conversations):
-        _lay(stream, talking(each, talk, rng), (index + 0.25) / conversations)
+    talks = [(index + 0.25) / conversations for index in range(conversations)]
+    for place in talks:
+        _lay(stream, talking(each, talk, rng, recording), place)
     count = max(1, round(seconds * REQUESTS_AN_HOUR / 3600))
-    for index in range(count):
-        _lay(stream, clip_of(requests[index % len(requests)]), (index + 0.6) / count)
-    return np.clip(stream, -1, 1), count
+    places = [(index + 0.6) / count for index in range(count)]
+    for index, place in enumerate(places):
+        _lay(stream, clip_of(requests[index % len(requests)]), place)
+    in_talk = sum(any(start <= place < start + each / seconds for start in talks) for place in places)
+    return np.clip(stream, -1, 1), count, in_talk
+
+
+def pcm(samples: np.ndarray) -> np.ndarray:
+    """Return float samples as int16; what is beyond [-1, 1] is clipped."""
+    return np.rint(np.clip(samples, -1, 32767 / 32768) * 32768).astype(np.int16)
 
 
 def clip_of(path: Path) -> np.ndarray:

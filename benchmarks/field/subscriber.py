@@ -85,7 +85,7 @@ def main() -> int:
     heard.setsockopt(zmq.RCVHWM, 0)
     heard.subscribe(b"")
     engine = open_engine(name, Path(prepared))
-    engine.feed(np.zeros(RATE_HZ, np.float32))
+    engine.feed(np.zeros(RATE_HZ, np.int16))
     heard.connect(audio)
     told.connect(decisions)
     listening = False
@@ -96,8 +96,7 @@ def main() -> int:
         if message == b"reset":
             engine.reset()
             continue
-        samples = np.frombuffer(message[5:], "<i2").astype(np.float32) / np.float32(32768)
-        for decision in engine.feed(samples):
+        for decision in engine.feed(np.frombuffer(message[5:], "<i2")):
             told.send(msgspec.json.encode(decision))
     told.close(linger=2000)
     return 0

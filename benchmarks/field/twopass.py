@@ -92,7 +92,7 @@ class TwoPass:
         fired = [head for head, score in scores.items() if score > OPENS]
         found = [Decision(at_sample, "utterance", scores[gate], scores, text)]
         if gate in fired:
-            found += [Decision(at_sample, head, scores[head], scores, text) for head in fired]
+            found += [Decision(at_sample, head, scores[head], scores, text, opening=False) for head in fired]
         return found
 
     def reset(self) -> None:

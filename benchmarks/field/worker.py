@@ -30,7 +30,7 @@ class Worker:
         self.start_seconds = time.monotonic() - began
 
     def hear(self, path: Path, start: int, stop: int) -> dict[str, Any]:
-        """Return cpu_seconds, resident_bytes, decisions (how many) and the model's bytes, after these samples."""
+        """Return cpu_seconds, resident_bytes, openings (how many) and the model's bytes, after these samples."""
         assert self._process.stdin is not None
         print(path, start, stop, sep="\t", file=self._process.stdin, flush=True)
         return self._answer()
@@ -56,24 +56,23 @@ class Worker:
 def main() -> int:
     """Hear what is asked for until stdin ends."""
     import numpy as np
-    from benchmarks.field import BLOCK_SAMPLES, open_engine
+    from benchmarks.field import BLOCK_SAMPLES, Decision, open_engine
 
     from inherentd.daemon import process_usage
 
     engine = open_engine(sys.argv[1], Path(sys.argv[2]))
-    engine.feed(np.zeros(BLOCK_SAMPLES, np.float32))  # some make up for a beginning in their first block
+    engine.feed(np.zeros(BLOCK_SAMPLES, np.int16))  # some make up for a beginning in their first block
     model_bytes = sum(path.stat().st_size for path in engine.model_files)
     print("{}", flush=True)
     for line in sys.stdin:
         path, start, stop = line.rstrip("\n").split("\t")
         samples = np.fromfile(path, np.int16, int(stop) - int(start), offset=2 * int(start))
-        floats = samples.astype(np.float32) / np.float32(32768)
-        decisions = 0
+        decisions: list[Decision] = []
         began = time.process_time()
-        for place in range(0, len(floats), BLOCK_SAMPLES):
-            decisions += len(engine.feed(floats[place : place + BLOCK_SAMPLES]))
-        answer = {"cpu_seconds": time.process_time() - began, "decisions": decisions, "model_bytes": model_bytes,
-                  "resident_bytes": process_usage.resident_bytes()}  # fmt: skip
+        for place in range(0, len(samples), BLOCK_SAMPLES):
+            decisions += engine.feed(samples[place : place + BLOCK_SAMPLES])
+        answer = {"cpu_seconds": time.process_time() - began, "openings": sum(each.opening for each in decisions),
+                  "model_bytes": model_bytes, "resident_bytes": process_usage.resident_bytes()}  # fmt: skip
         print(json.dumps(answer), flush=True)
     return 0
 

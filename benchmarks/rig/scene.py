@@ -83,10 +83,15 @@ def speech_bounds(pcm: np.ndarray) -> tuple[int, int]:
 
 def requests_of(manifests: Sequence[Path], count: int) -> list[tuple[Path, str]]:
     """Return clip and text of so many addressed test lines, evenly drawn; without manifests the demo's."""
+    return [(path, text) for path, text, _ in labelled_requests(manifests, count)]
+
+
+def labelled_requests(manifests: Sequence[Path], count: int) -> list[tuple[Path, str, tuple[str, ...]]]:
+    """Return what `requests_of` does, with the heads of each clip."""
     if not manifests:
-        return [(Path(clip.path), clip.text) for clip in load_clips(BUNDLED) if clip.addressed][:count]
+        return [(Path(clip.path), clip.text, clip.heads) for clip in load_clips(BUNDLED) if clip.addressed][:count]
     found = [
-        (manifest.parent / row["path"], row["text"])
+        (manifest.parent / row["path"], row["text"], tuple(row.get("heads", ())))
         for manifest in manifests
         for row in map(json.loads, manifest.read_text().splitlines())
         if row.get("split") == "test" and row["addressed"] and row["text"]

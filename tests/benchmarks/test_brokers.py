@@ -8,13 +8,19 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmarks.brokers import WAYS, nats_server
+from benchmarks.brokers import WAYS, nats_server, without_nats
 
 pytest.importorskip("nats", reason="pip install 'inherentd[nats]'")
 if nats_server() is None:
     pytest.skip("apt-get install nats-server", allow_module_level=True)
 
 ROOT = Path(__file__).parents[2]
+
+
+def test_without_server_or_client_nats_is_left_out() -> None:
+    assert not without_nats(nats_server())
+    assert "no nats-server here" in without_nats(None)
+    assert "no module no_such_client here" in without_nats(nats_server(), "no_such_client")
 
 
 def test_quick(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
         "messages/s, flood",
         "lost, flood",
     ]
-    tables.write(tmp_path, "streams", tables.Table("a", "b", {}, streams, STREAMS))
+    tables.write(tmp_path, "streams", tables.Table("a", "b", {"cpu": "X", "load": "0.1", "os": "Y"}, streams, STREAMS))
     tables.write(tmp_path, "brokers", tables.Table("a", "b", {}, brokers, BROKERS))
     return tmp_path
 
@@ -54,6 +54,9 @@ def test_the_arithmetic(folder: Path) -> None:
     found = row(fleet.gating(day, measured), "1,000")
     assert found["cores of servers"] == math.ceil(2 * 1000 * (0.5 / 800 + 0.5 / 5000)) == 2
     assert found["GB of servers"] == 2
+    conditions = fleet.gating(day, measured).conditions
+    assert conditions["streams measured on"] == "cpu X, load 0.1"
+    assert "brokers measured on" not in conditions  # its table says nothing
     assert found["raw audio to servers"] == "256 Mbit/s"
     travelling = row(
         fleet.travelling(day, measured), "1,000"

@@ -23,13 +23,16 @@ def test_quick(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.soak_day", "--quick", "--out", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
-    result = json.loads((tmp_path / "soak-day-hours.json").read_text())
+    result, *hours = map(json.loads, (tmp_path / "soak-day-hours.jsonl").read_text().splitlines())
     assert result["samples_given"] == result["samples_heard"] == 3 * 180 * 16_000
     assert result["audio_samples"] > 16_000
     assert result["recording_messages"] > 10
-    assert len(result["hours"]) == 3
+    assert [hour["hour"] for hour in hours] == [1, 2, 3]
     table = json.loads((tmp_path / "soak-day.json").read_text())
     assert ["messages lost", "0", "0"] in table["rows"]
+    command = [sys.executable, "-m", "benchmarks.page", str(tmp_path), str(tmp_path / "page.md")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'page.md'}: 1 tables\n"), done.stderr
 
 
 def messages(given: soak_day.Given) -> list[Arrival]:
