@@ -166,13 +166,16 @@ def _events(report: Report, folder: Path) -> str:
 def _curve(report: Report, folder: Path) -> str:
     """Return points of the gate's curve: the lowest measured threshold that keeps each budget, and the shipped one."""
     own = report["at_own_threshold"]
-    rows: list[list[str]] = []
-    for budget in sorted([*BUDGETS_PER_HOUR, own[RATE]]):
-        kept = min((point for point in report["det"] if point[RATE] <= budget), key=lambda point: point["threshold"])
-        shipped = " (shipped)" if budget == own[RATE] else ""
-        row = [f"{kept['threshold']:.3f}{shipped}", f"{kept[RATE]:.1f}", f"{1 - kept['false_rejects']:.0%}"]
-        if row not in rows:
-            rows.append(row)
+    shipped = [f"{own['threshold']:.3f} (shipped)", f"{own[RATE]:.1f}", f"{own['recall']:.0%}"]
+    by_threshold = {own["threshold"]: shipped}
+    for budget in BUDGETS_PER_HOUR:
+        within = [point for point in report["det"] if point[RATE] <= budget]
+        if not within:
+            continue  # even the highest threshold has more
+        kept = min(within, key=lambda point: point["threshold"])
+        row = [f"{kept['threshold']:.3f}", f"{kept[RATE]:.1f}", f"{1 - kept['false_rejects']:.0%}"]
+        by_threshold.setdefault(kept["threshold"], row)
+    rows = [by_threshold[threshold] for threshold in sorted(by_threshold, reverse=True)]
     return _table(["is_interesting", "false accepts an hour", "requests that open it"], rows)
 
 

@@ -11,7 +11,7 @@ from inherentd.inherent_model.architecture import ModelConfig
 from inherentd.inherent_model.augment import AugmentConfig
 from inherentd.inherent_model.heads import SHIPPED_HEADS
 from inherentd.inherent_model.manifest import Utterance, measured, read_manifests
-from inherentd.inherent_model.single_label import SingleLabel
+from inherentd.inherent_model.single_label import SingleLabel, check_one_class, class_names
 from inherentd.inherent_model.yaml_files import load
 
 GROUP_SHARES = (0.36, 0.16, 0.34, 0.14)
@@ -87,6 +87,8 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             raise ValueError(f"group_shares: got {self.group_shares}, expected 0 or more each, some of both sides")
         if self.class_weight and self.single_label is None:
             raise ValueError(f"class_weight: got {self.class_weight:g} without single_label; say closed or open")
+        if self.single_label:
+            class_names(self.heads, self.single_label)
         if any(times < 1 for times in self.repeat.values()):
             raise ValueError(f"repeat: got {self.repeat}, expected 1 or more times each; `leave_out` leaves clips out")
 
@@ -119,12 +121,15 @@ def same_recipe(stored: object, asked: TrainRecipe) -> bool:
 
 
 def utterances(recipe: TrainRecipe) -> list[Utterance]:
-    """Return the labelled clips of the recipe's manifests, optional ones where they are here."""
+    """Return the labelled clips of the recipe's manifests, optional ones where they are here; ModelError where there is
+    one class a clip and one has two."""
     optional = [Path(path) for path in recipe.optional_manifests]
     for path in optional:
         if not path.is_file():
             print(f"{path} is not here: going on without it", file=sys.stderr)
     rows = read_manifests([*map(Path, recipe.manifests), *(path for path in optional if path.is_file())])
+    if recipe.single_label:
+        check_one_class(recipe.heads, rows)
     return [row for row in rows if row.split != "train" or row.speaker.split(":")[0] not in recipe.leave_out]
 
 

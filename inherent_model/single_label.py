@@ -28,7 +28,13 @@ SILENCE, UNKNOWN = "silence", "unknown"
 
 
 def class_names(heads: Sequence[str], kind: SingleLabel) -> tuple[str, ...]:
-    """Return the classes in the order of `class_scores`."""
+    """Return the classes in the order of `class_scores`; ValueError where a head has the name of a class that "open"
+    adds."""
+    taken = sorted({SILENCE, UNKNOWN} & set(heads[1:])) if kind == "open" else []
+    if taken:
+        raise ValueError(
+            f"heads: got {', '.join(taken)}, which single_label open adds itself; leave such heads out or rename them"
+        )
     return (SILENCE, UNKNOWN, *heads[1:]) if kind == "open" else tuple(heads[1:])
 
 
@@ -47,9 +53,14 @@ def accuracy(heads: Sequence[str], rows: Sequence[Utterance], peaks: np.ndarray,
     """Return how many clips are told rightly ("top-1 accuracy"), with a 95% interval by drawing speakers anew, the share
     of each class, and the ten commonest confusions; JSON-ready. peaks: [clips, heads] in the order of `rows`.
 
-    Closed: clips of no class (silence for the gate) are left out. ModelError where no clip has a class.
+    Closed: clips of no class (silence for the gate) are left out. ModelError where no clip has a class, where one has two,
+    or where the heads cannot be told from the classes that "open" adds.
     """
-    names = class_names(heads, kind)
+    try:
+        names = class_names(heads, kind)
+    except ValueError as error:
+        raise ModelError(str(error)) from error
+    check_one_class(heads, rows)
     labels = np.array([_label(names, row, kind) for row in rows])
     chosen = np.flatnonzero(labels >= 0)
     if not len(chosen):
@@ -76,6 +87,18 @@ def accuracy(heads: Sequence[str], rows: Sequence[Utterance], peaks: np.ndarray,
             for index in commonest
         ],
     }
+
+
+def check_one_class(heads: Sequence[str], rows: Sequence[Utterance]) -> None:
+    """Refuse, as a ModelError, addressed clips with two of the heads after the gate."""
+    classes = set(heads[1:])
+    for row in rows:
+        known = sorted(classes & set(row.heads))
+        if row.addressed and len(known) > 1:
+            raise ModelError(
+                f"{row.path}: has {' and '.join(known)}, expected one class a clip; "
+                "give it one head in its manifest, or leave single_label out of the recipe"
+            )
 
 
 def _label(names: Sequence[str], row: Utterance, kind: SingleLabel) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import msgspec
 import torch
 
 from inherentd.inherent_model import checkpoint
-from inherentd.inherent_model.architecture import InherentModel
+from inherentd.inherent_model.architecture import InherentModel, ModelConfig
+from inherentd.inherent_model.checkpoint import Checkpoint
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.recipe import TrainRecipe
 from inherentd.pipeline.frontend import FrontendSpec
@@ -22,25 +24,52 @@ def adapt(start: Path, heads: Sequence[str], out: Path) -> dict[str, Any]:
 
     Heads that both have keep their weights; the others begin at random. The shape of the network is the checkpoint's.
     """
+    loaded = _loaded(start)
+    model = for_heads(loaded.model, heads)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint.save(out, model, loaded.frontend, {**loaded.notes, "started_from": loaded.training_hash})
+    return {**_shape(model.config), "heads": tuple(heads), "warm_start": str(out), "phoneme_steps": 0}
+
+
+def started(recipe: TrainRecipe, start: Path) -> TrainRecipe:
+    """Return the recipe as it goes on from the checkpoint `start`, in that one's shape: heads that both have will keep
+    their weights. Nothing is written, so that each process of `torchrun` may ask."""
+    shape = _shape(_loaded(start).model.config)
+    return msgspec.structs.replace(recipe, **shape, warm_start=str(start), phoneme_steps=0)
+
+
+def _loaded(start: Path) -> Checkpoint:
+    """Return the checkpoint; ModelError where this version's frontend is another."""
     loaded = checkpoint.load(start)
     if loaded.frontend != FrontendSpec():
         raise ModelError(
             f"{start}: trained with {loaded.frontend}, this version has {FrontendSpec()}; take another start"
         )
-    model = for_heads(loaded.model, heads)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint.save(out, model, loaded.frontend, {**loaded.notes, "started_from": loaded.training_hash})
-    fields = {field.name for field in msgspec.structs.fields(TrainRecipe)}
-    shape = {name: value for name, value in dataclasses.asdict(model.config).items() if name in fields - {"dropout"}}
-    return {**shape, "warm_start": str(out), "phoneme_steps": 0}
+    return loaded
 
 
-def for_heads(model: InherentModel, heads: Sequence[str]) -> InherentModel:
-    """Return a model of the same weights for `heads`: those that it has keep theirs, the others begin at random. Where
-    there is nothing to change, the model itself."""
+def _shape(config: ModelConfig) -> dict[str, Any]:
+    """Return what a recipe says of the network's shape, as this one's is."""
+    fields = {field.name for field in msgspec.structs.fields(TrainRecipe)} - {"dropout", "heads"}
+    return {name: value for name, value in dataclasses.asdict(config).items() if name in fields}
+
+
+def for_heads(model: InherentModel, heads: Sequence[str], *, quiet: bool = False) -> InherentModel:
+    """Return a model of the same weights for `heads`: those that it has keep theirs, the others begin at random, and a
+    line on stderr says which (unless `quiet`). Where there is nothing to change, the model itself."""
     before = model.config.heads
     if tuple(heads) == before:
         return model  # and nothing is drawn: what is random afterwards stays as it was
+    if not quiet:
+        kept, new, left = (
+            ", ".join(names) or "none"
+            for names in (
+                [head for head in heads if head in before],
+                [head for head in heads if head not in before],
+                [head for head in before if head not in heads],
+            )
+        )
+        print(f"heads that keep their weights: {kept}; begin at random: {new}; left out: {left}", file=sys.stderr)
     adapted = InherentModel(dataclasses.replace(model.config, heads=tuple(heads)))
     known, weights = model.state_dict(), adapted.state_dict()
     with torch.no_grad():

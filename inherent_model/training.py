@@ -135,7 +135,7 @@ def train(
     if rank > 0:
         distributed.barrier()  # the first process makes the caches that all of them read
     rows, spoken = rows_and_phonemes(recipe)
-    model = initial_model(recipe, spoken)
+    model = initial_model(recipe, spoken, quiet=rank > 0 or resume)
     data = prepare(recipe, model.config, rows, spoken)
     if world > 1 and rank == 0:
         distributed.barrier()
@@ -146,15 +146,15 @@ def train(
     run = _Run(recipe, lesson, total, rank, world)
     if resume:
         run.restore(out / "resume.pt", data)
-    elif rank == 0:
-        # What an earlier run left must not pass for this one's.
-        for name in ("resume.pt", "best.safetensors", "log.jsonl"):
-            (out / name).unlink(missing_ok=True)
     if rank == 0:
         print(f"{data.training_clips} training clips, {len(data.held)} validation clips, "
               f"{sum(p.numel() for p in model.parameters())} parameters, receptive field "
               f"{model.config.receptive_field_frames} frames", file=sys.stderr)  # fmt: skip
     learner = nn.parallel.DistributedDataParallel(lesson) if world > 1 else lesson
+    if rank == 0 and not resume:
+        # What an earlier run left must not pass for this one's; every process has read by now what it begins with.
+        for name in ("resume.pt", "best.safetensors", "log.jsonl"):
+            (out / name).unlink(missing_ok=True)
     # A state is written before its step's validation, which is therefore made again.
     again = resume and run.due and bool(run.seen)
     curves = Curves(out, run.step - again) if rank == 0 else None
@@ -278,8 +278,9 @@ class _Run:
         torch.set_rng_state(state["random"])
 
 
-def initial_model(recipe: TrainRecipe, spoken: dict[str, str]) -> InherentModel:
-    """Return the model as training begins: from `warm_start`, or at random."""
+def initial_model(recipe: TrainRecipe, spoken: dict[str, str], *, quiet: bool = False) -> InherentModel:
+    """Return the model as training begins: from `warm_start`, or at random. Unless `quiet`, a line on stderr says which
+    heads keep their weights where they are others than before."""
     if recipe.warm_start:
         earlier = checkpoint.load(Path(recipe.warm_start)).model
         expected = recipe.model_config(earlier.config.phonemes)
@@ -289,7 +290,7 @@ def initial_model(recipe: TrainRecipe, spoken: dict[str, str]) -> InherentModel:
         if earlier.config != begun:
             raise ModelError(f"warm_start {recipe.warm_start}: its model is {earlier.config}, the recipe's {expected}")
         model = InherentModel(expected)
-        model.load_state_dict(model.state_dict() | for_heads(earlier, expected.heads).state_dict())
+        model.load_state_dict(model.state_dict() | for_heads(earlier, expected.heads, quiet=quiet).state_dict())
         for block in model.phrase.blocks[blocks:]:
             nn.init.zeros_(block.norm.weight)  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue]
         return model

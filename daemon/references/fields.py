@@ -150,11 +150,13 @@ def _range(kind: inspect.Type) -> str:
         case inspect.DictType():
             return _range(kind.value_type)
         case inspect.IntType() | inspect.FloatType():
-            low, high = kind.ge if kind.ge is not None else kind.gt, kind.le
-            above = f"over {_number(kind.gt)}" if kind.gt is not None else ""
-            if high is not None and low is not None:
-                return f"{above} to {_number(high)}" if above else f"{_number(low)} to {_number(high)}"
-            return f"{_number(low)} or more" if low is not None else ""
+            low = f"over {_number(kind.gt)}" if kind.gt is not None else _number(kind.ge)
+            high = f"under {_number(kind.lt)}" if kind.lt is not None else _number(kind.le)
+            if low and high:
+                return f"{low} to {high}"
+            if high:
+                return high if kind.lt is not None else f"up to {high}"
+            return f"{low} or more" if low and kind.gt is None else low
         case _:
             return ""
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import msgspec
-import torch
-
 from inherentd.inherent_model import start
-from inherentd.inherent_model.training import TrainRecipe, load_recipe, train
+from inherentd.inherent_model.training import load_recipe, train
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,12 +25,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Train and print where the best checkpoint lies."""
     recipe = load_recipe(arguments.config)
     if arguments.start is not None:
-        recipe = _started(recipe, arguments.start)
+        recipe = start.started(recipe, arguments.start)
     print(train(recipe, steps=arguments.steps, resume=arguments.resume))
     return 0
-
-
-def _started(recipe: TrainRecipe, checkpoint: Path) -> TrainRecipe:
-    torch.manual_seed(recipe.seed)  # the new heads begin at random
-    fields = start.adapt(checkpoint, recipe.heads, Path(recipe.out) / "start.safetensors")
-    return msgspec.structs.replace(recipe, **fields)

@@ -28,6 +28,8 @@ def convert(name: str, folder: Path, out: Path) -> int:
     if out.suffix not in forms:
         expected = " or ".join(f"a file X{form}" if form else "a folder" for form in forms)
         raise ModelError(f"--out {out}: for {name} expected {expected}")
+    if folder.is_file():
+        raise ModelError(f"{folder}: is a file; expected the folder into which the corpus was fetched with --unpack")
     if not folder.is_dir():
         corpus = name.removesuffix("_12")  # two tasks, one corpus
         raise ModelError(f"{folder}: no such folder; `inherent corpus fetch {corpus} --unpack --out {folder}` makes it")

@@ -14,8 +14,10 @@ def one_file(folder: Path, name: str, corpus: str) -> Path:
     """Return the only file of this name at or below the folder."""
     found = sorted(folder.rglob(name))
     if len(found) != 1:
-        what = f"{len(found)} files" if found else "no file"
-        raise ModelError(f"{folder}: {what} {name}, expected one; `inherent corpus fetch {corpus} --unpack` brings it")
+        what, mend = "no file", f"`inherent corpus fetch {corpus} --unpack` brings it"
+        if found:
+            what, mend = f"{len(found)} files", f"give the folder of one, e.g. {found[0].parent}"
+        raise ModelError(f"{folder}: {what} {name}, expected one; {mend}")
     return found[0]
 
 

@@ -99,6 +99,17 @@ def test_a_field_without_an_example_is_refused() -> None:
         example(Unshown)
 
 
+def test_ranges_say_which_end_is_open() -> None:
+    said = {
+        "0 or more": msgspec.Meta(ge=0), "over 0": msgspec.Meta(gt=0), "up to 5": msgspec.Meta(le=5),
+        "under 5": msgspec.Meta(lt=5), "0 to 5": msgspec.Meta(ge=0, le=5), "over 0 to 5": msgspec.Meta(gt=0, le=5),
+        "0 to under 5": msgspec.Meta(ge=0, lt=5), "": msgspec.Meta(),
+    }  # fmt: skip
+    for text, meta in said.items():
+        limited = msgspec.defstruct("Limited", [("level", Annotated[LEVEL, meta])])
+        assert fields_of(limited)[0].range == text
+
+
 def test_the_command_writes_the_references_below_a_folder_and_checks_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

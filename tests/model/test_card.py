@@ -63,6 +63,25 @@ def test_too_few_hours_are_said(tmp_path: Path, *, suffice: bool, said: str) -> 
     assert f"| at 0.5 false accepts an hour {said}" in card.fill("<!-- figures: events -->\n<!-- end -->", folder)
 
 
+def curve(folder: Path, **changed: object) -> list[str]:
+    """The rows of the curve's table."""
+    return card.fill("<!-- figures: curve -->\n<!-- end -->", reports(folder, **changed)).splitlines()[3:-1]
+
+
+def test_the_shipped_row_is_the_shipped_threshold(tmp_path: Path) -> None:
+    """Though a lower one has as few false accepts."""
+    own = {"threshold": 0.6, "false_accepts_per_hour": 5.0, "recall": 0.5}
+    points = [(0.9, 5.0, 0.7), (0.6, 5.0, 0.5), (0.4, 5.0, 0.3), (0.2, 90.0, 0.1)]
+    det = [dict(zip(("threshold", "false_accepts_per_hour", "false_rejects"), point, strict=True)) for point in points]
+    expected = ["| 0.600 (shipped) | 5.0 | 50% |", "| 0.400 | 5.0 | 70% |", "| 0.200 | 90.0 | 90% |"]
+    assert curve(tmp_path, at_own_threshold=own, det=det) == expected
+    # No point keeps any of the budgets.
+    own["false_accepts_per_hour"] = 300.0
+    assert curve(tmp_path, at_own_threshold=own, det=[{**det[0], "false_accepts_per_hour": 300.0}]) == [
+        "| 0.600 (shipped) | 300.0 | 50% |"
+    ]
+
+
 def test_what_never_came_has_no_delay(tmp_path: Path) -> None:
     delay = json.loads((MODELS / "events.json").read_text())["delay"]
     for event in ("gate", "first_intent"):

@@ -175,18 +175,37 @@ def test_a_state_from_before_a_key_was_added_is_gone_on_with(corpus: Path, tmp_p
     assert load(training.train(recipe, resume=True)).notes["validation"]["step"] == 3  # type: ignore
 
 
-def test_two_processes_train_together(corpus: Path, tmp_path: Path) -> None:
-    """`torchrun` with gloo: real processes, gradients averaged, one checkpoint."""
-    path = recipe_file(corpus, tmp_path / "run", "steps: 4\nterms: 20\n")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m",
-               "inherentd.inherent_model.cli", "train", "--config", str(path)]  # fmt: skip
+def by_two_processes(recipe: Path, *more: str) -> str:
+    """Train under `torchrun` and return what was said. Without `--` it takes --start for one of its own options."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "--",
+               "inherentd.inherent_model.cli", "train", "--config", str(recipe), *more]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
     assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def test_two_processes_train_together(corpus: Path, tmp_path: Path) -> None:
+    """`torchrun` with gloo: real processes, gradients averaged, one checkpoint."""
+    by_two_processes(recipe_file(corpus, tmp_path / "run", "steps: 4\nterms: 20\n"))
     log = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in log] == [4]
     assert (tmp_path / "run" / "curves.png").stat().st_size > 1000
     load(tmp_path / "run" / "best.safetensors")
+
+
+def test_two_processes_begin_with_one_checkpoint(corpus: Path, tmp_path: Path) -> None:
+    """Even with the very file that this run will write: it is read by all before it is replaced."""
+    shape = ModelConfig(("isInteresting", "hasLowTone", "hasOther"), ear_channels=8, ear_dilations=(1,), channels=8,
+                        dilations=(1,), phonemes=("a",))  # fmt: skip
+    start = tmp_path / "run" / "best.safetensors"
+    start.parent.mkdir()
+    checkpoint.save(start, InherentModel(shape), FrontendSpec(), {})
+    said = by_two_processes(recipe_file(corpus, tmp_path / "run", "steps: 2\n"), "--start", str(start))
+    assert said.count("heads that keep their weights") == 1
+    assert "weights: isInteresting, hasLowTone; begin at random: hasHighTone; left out: hasOther\n" in said
+    assert load(start).model.config.heads == ("isInteresting", "hasHighTone", "hasLowTone")
+    assert not list(start.parent.glob("start*"))  # two processes would write the same
 
 
 def test_mined_clips_are_drawn_more_often() -> None:

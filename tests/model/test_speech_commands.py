@@ -22,7 +22,7 @@ from inherentd.inherent_model.corpus.voices import Voice
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.lesson import class_loss
 from inherentd.inherent_model.manifest import Utterance, read_manifests
-from inherentd.inherent_model.recipe import load_recipe, measured_clips
+from inherentd.inherent_model.recipe import load_recipe, measured_clips, utterances
 from inherentd.inherent_model.single_label import accuracy, class_names, class_scores, cost_of
 from inherentd.inherent_model.start import for_heads
 from tests.model.local_server import serving
@@ -162,6 +162,27 @@ def test_what_is_missing_or_broken_is_said(desk: Path, tmp_path: Path, capsys: p
     assert "no file testing_list.txt" in said(copy, "speech_commands")
 
 
+@pytest.mark.parametrize("name", ["speech_commands", "speech_commands_12"])
+@pytest.mark.parametrize("wrong", ["empty", "two", "a file", "no noise"])
+def test_a_wrong_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: str, name: str) -> None:
+    folder = tmp_path / "folder"
+    (folder / "test set" / "_silence_").mkdir(parents=True)
+    archives_there = {"empty": 0, "two": 2, "no noise": 1}.get(wrong, 0)
+    for index in range(archives_there):
+        (folder / str(index)).mkdir()
+        for list_name in ("testing_list.txt", "validation_list.txt"):
+            (folder / str(index) / list_name).write_text("")
+    if wrong == "a file":
+        folder = tmp_path / "speech_commands.tar.gz"
+        folder.write_bytes(b"")
+    assert cli.main(["corpus", "convert", name, str(folder), "--out", str(tmp_path / "x.jsonl")]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    expected = {"empty": "--unpack` brings it", "two": "2 files testing_list.txt, expected one; give the folder of one",
+                "a file": "is a file; expected the folder", "no noise": "0 recordings in _background_noise_"}  # fmt: skip
+    assert str(folder) in line
+    assert expected[wrong] in line
+
+
 def word(*heads: str, addressed: bool = True, speaker: str = "real:a") -> Utterance:
     return Utterance("", " ".join(heads), heads, addressed, "", speaker, "test")
 
@@ -179,6 +200,13 @@ def test_the_highest_class_is_the_answer() -> None:
     assert accuracy(heads, rows, peaks, "closed")["accuracy"] == 0.5  # of the two that are of a class
     with pytest.raises(ModelError, match="none of 2 clips"):
         accuracy(heads, rows[2:], peaks[2:], "closed")
+    with pytest.raises(ModelError, match="has no and yes, expected one class a clip"):
+        accuracy(heads, [word("yes", "no"), *rows[1:]], peaks, "open")
+    quiet = [*rows[:3], word("yes", "no", addressed=False)]  # of silence, whatever was written beside it
+    assert accuracy(heads, quiet, peaks, "open") == found
+    with pytest.raises(ModelError, match="got silence, unknown, which single_label open adds itself"):
+        accuracy(("isWord", "unknown", "silence"), rows, peaks, "open")
+    assert class_names(("isWord", "unknown"), "closed") == ("unknown",)
     # Six speakers: three always right, three always wrong.
     many = [word("yes", speaker=f"real:{index}") for index in range(6) for _ in range(20)]
     scores = np.repeat([[0.9, 0.9, 0.1], [0.9, 0.1, 0.9]], 60, axis=0)
@@ -204,7 +232,9 @@ def test_the_class_loss_is_least_where_the_answer_is_right() -> None:
         assert min(losses, key=losses.__getitem__) == said and losses[said] < 0.02
 
 
-def test_another_task_begins_with_what_an_earlier_model_hears(tmp_path: Path) -> None:
+def test_another_task_begins_with_what_an_earlier_model_hears(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shape = ModelConfig(("isInteresting", "yes", "hasOther"), ear_channels=4, ear_dilations=(1,), channels=4,
                         dilations=(1,), phonemes=("a",))  # fmt: skip
     earlier = InherentModel(shape)
@@ -215,6 +245,11 @@ def test_another_task_begins_with_what_an_earlier_model_hears(tmp_path: Path) ->
         "ear_channels: 4\near_dilations: [1]\nchannels: 4\ndilations: [1, 2]\nsteps: 2\nphoneme_steps: 0\n"
     )
     model = training.initial_model(load_recipe(path), {})
+    told = "heads that keep their weights: yes; begin at random: isWord, no, up; left out: isInteresting, hasOther\n"
+    assert capsys.readouterr().err == told
+    training.initial_model(msgspec.structs.replace(load_recipe(path), heads=shape.heads), {})
+    training.initial_model(load_recipe(path), {}, quiet=True)
+    assert not capsys.readouterr().err
     assert torch.equal(model.score.weight[2], earlier.score.weight[1])
     assert torch.equal(model.ear.entry.convolution.weight, earlier.ear.entry.convolution.weight)
     assert not torch.equal(model.score.weight[0], earlier.score.weight[0])
@@ -247,3 +282,18 @@ def test_silence_counts_where_a_clip_has_one_class(tmp_path: Path) -> None:
     path.write_text("manifests: []\nsteps: 5\nphoneme_steps: 1\nclass_weight: 1\n")
     with pytest.raises(ModelError, match="class_weight: got 1 without single_label"):
         load_recipe(path)
+
+
+def test_what_is_not_one_class_a_clip_is_refused_before_training(tmp_path: Path) -> None:
+    path, manifest = tmp_path / "recipe.yaml", tmp_path / "words.jsonl"
+    path.write_text("manifests: []\nsteps: 5\nphoneme_steps: 1\nsingle_label: open\nheads: [isWord, 'yes', silence]\n")
+    with pytest.raises(ModelError, match=r"recipe\.yaml: .*got silence, which single_label open adds itself"):
+        load_recipe(path)
+    clip = {"path": "a.wav", "addressed": 1, "heads": ["yes", "no"], "text": "", "split": "train"}
+    manifest.write_text(json.dumps(clip))
+    start = f"manifests: [{manifest}]\nsteps: 5\nphoneme_steps: 1\nheads: [isWord, 'yes', 'no']\n"
+    path.write_text(start + "single_label: closed\n")
+    with pytest.raises(ModelError, match=r"a\.wav: has no and yes, expected one class a clip; give it one head"):
+        utterances(load_recipe(path))
+    path.write_text(start)
+    assert len(utterances(load_recipe(path))) == 1
