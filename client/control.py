@@ -33,7 +33,8 @@ class Control(Connection[zmq.Socket[bytes]], Closing):
 
         Raises ClientError for an endpoint that makes no sense, and where "auto" could be somebody else's.
         """
-        super().__init__(zmq.Context(), zmq.DEALER, own_control_endpoint(endpoint), keys)
+        where = own_control_endpoint(endpoint)
+        super().__init__(zmq.Context(), zmq.DEALER, where, keys)
 
     def ask(self, request: str, *, timeout_seconds: float = ANSWER_SECONDS, **fields: object) -> Answer:
         """Return the result of a request (`inherentd.client.requests` lists them) and its payload (of `audio`).
@@ -104,7 +105,8 @@ class AsyncControl(AsyncConnection, AsyncClosing):
 
         import zmq.asyncio
 
-        super().__init__(zmq.asyncio.Context(), zmq.DEALER, own_control_endpoint(endpoint), keys)
+        where = own_control_endpoint(endpoint)
+        super().__init__(zmq.asyncio.Context(), zmq.DEALER, where, keys)
         self._turn = asyncio.Lock()
 
     async def ask(self, request: str, *, timeout_seconds: float = ANSWER_SECONDS, **fields: object) -> Answer:

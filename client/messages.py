@@ -129,7 +129,14 @@ class ScoresHeader(Header, frozen=True, kw_only=True):
         dict[str, Probability],
         Meta(description="of every head, by its name", examples=[{"isInteresting": 0.03, "hasStartTimerIntent": 0.0}]),
     ]
-    level_dbfs: Annotated[float, Meta(description="of the last hop, 0 is full scale", examples=[-58.6])]
+    level_dbfs: Annotated[float, Meta(description="of the step's loudest hop, 0 is full scale", examples=[-58.6])]
+    active: Annotated[
+        bool,
+        Meta(
+            description="whether that stands out from the room as speech does: an open gate waits for it to end",
+            examples=[False],
+        ),
+    ] = False
 
 
 class HealthHeader(Header, frozen=True, kw_only=True):

@@ -32,20 +32,15 @@ def own_control_endpoint(configured: str = "auto") -> str:
         folder = runtime_folder()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # before somebody else makes it
-            check_folder(folder)
+            found = folder.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o022 or found.st_uid not in (0, os.getuid()):
+                raise OSError(
+                    errno.EPERM, f"folder {folder} is not only ours: others can put things into it, or it is a link"
+                )
         except OSError as error:
             what = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
             raise ClientError(f"no socket is to be trusted here: {what}; give the daemon's address") from None
     return control_endpoint(configured)
-
-
-def check_folder(folder: Path) -> None:
-    """Raise OSError unless only this user, or root, can put things into the folder."""
-    # In a folder where others can rename things, they could put their socket in the place of ours.
-    found = folder.stat()
-    others_write = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX
-    if found.st_uid not in (0, os.getuid()) or others_write:
-        raise OSError(errno.EPERM, f"folder {folder} is not only ours: it belongs to, or can be changed by, others")
 
 
 def first(folders: str) -> Path:

@@ -65,7 +65,7 @@ class StatusResult(Struct, frozen=True, kw_only=True):
         ),
     ]
     open: Annotated[bool, Meta(description="an utterance is open", examples=[False])]
-    asleep: Annotated[bool, Meta(description="it is quiet and the model rests", examples=[False])]
+    asleep: Annotated[bool, Meta(description="nothing stands out from the room, and the model rests", examples=[False])]
     level_dbfs: Annotated[float, Meta(description="of the last hop, 0 is full scale", examples=[-58.6])]
     scores_per_second: Annotated[
         float, Meta(description="`publish.scores_per_second`", extra={"unit": "per second"}, examples=[0.0])

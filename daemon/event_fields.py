@@ -46,4 +46,6 @@ def fields(event: Event, model: ModelIdentity) -> dict[str, Any]:
                 "last": event.last,
             }
         case Scores():
-            return {"at_sample": event.at_sample, "scores": event.scores, "level_dbfs": event.level_dbfs}
+            return {
+                "at_sample": event.at_sample, "scores": event.scores, "level_dbfs": event.level_dbfs, "active": event.active
+            }  # fmt: skip

@@ -44,7 +44,7 @@ class EngineConfig:
     sleep_below_dbfs: float | None = -65.0
     """frontend and model rest while every hop is quieter than this; None: they never rest"""
     sleep_in: ActivityConfig | None = ROOM
-    """and while none stands out from the room's own noise; None: in quiet rooms only"""
+    """also while none stands out from the room's own noise; None: in quiet rooms only"""
     sleep_after_samples: int = 32_000
     wake_lookback_samples: int = 32_000
     """on waking, the model starts so long before the first loud hop"""
@@ -214,6 +214,10 @@ class Engine:
             for index in range(self._next_step - first):
                 _, self._state = self.runtime.step(heard(index), self._state)
 
+    @property
+    def _step_seconds(self) -> float:
+        return self._step_samples / self.spec.sample_rate_hz
+
     def _position(self, step: int) -> int:
         """Return the sample at which a step begins."""
         return self._grid_start + step * self._step_samples
@@ -236,13 +240,14 @@ class Engine:
         for index in range(count):
             level = float(levels[index])
             self._next_step = first + index
+            self._activity, active = activity.step(self.config.activity, self._activity, level, self._step_seconds)
             if self._rest(level, float(voices[index])):
                 continue
             if heard is None:
                 heard = self._heard(samples)
             if self.asleep:
                 yield from self._wake(events)
-            yield from self._score(first + index, heard(index), level, events)
+            yield from self._score(first + index, heard(index), level, events, active=active)
         self._next_step = first + count
         self.level_dbfs = float(levels[-1])
 
@@ -271,18 +276,19 @@ class Engine:
             return True
         stands_out = True
         if room is not None:
-            seconds = self._step_samples / self.spec.sample_rate_hz
-            self._room, stands_out = activity.step(room, self._room, voice_dbfs, seconds)
+            self._room, stands_out = activity.step(room, self._room, voice_dbfs, self._step_seconds)
         return level_dbfs >= lowest and stands_out
 
     def _wake(self, events: list[Event]) -> Work[None]:
         """Hear the steps just before the loud one, so that a soft beginning of the first word is heard too.
 
-        Steps from before it fell asleep were scored then: they only give the model its context back.
+        Steps from before it fell asleep were scored then: they only give the model its context back. What was slept through
+        does not count as active.
         """
         self.asleep = False
         lookback = self.config.wake_lookback_samples // self._step_samples
-        first = max(0, self._next_step - lookback)
+        held = -(-(self._ring.oldest - self._grid_start) // self._step_samples)
+        first = max(0, self._next_step - lookback, held)
         self._context_step = first
         if first == self._next_step:
             return
@@ -291,18 +297,18 @@ class Engine:
         levels = self._loudest(activity.levels_dbfs, samples, self._next_step - first)
         for index in range(self._next_step - first):
             if first + index >= self._asleep_from:
-                yield from self._score(first + index, heard(index), float(levels[index]), events)
+                yield from self._score(first + index, heard(index), float(levels[index]), events, active=False)
             else:
                 _, self._state = yield heard(index), self._state
 
-    def _score(self, step: int, given: NDArray[np.float32], level_dbfs: float, events: list[Event]) -> Work[None]:
+    def _score(
+        self, step: int, given: NDArray[np.float32], level_dbfs: float, events: list[Event], *, active: bool
+    ) -> Work[None]:
         self._broken = True  # unless this step goes through: what raises now would raise again
         scores, self._state = yield given, self._state
         at_sample = self._position(step) + self._span_samples
         if self._end is not None:
             at_sample = min(at_sample, self._end)
-        seconds = self._step_samples / self.spec.sample_rate_hz
-        self._activity, active = activity.step(self.config.activity, self._activity, level_dbfs, seconds)
         self._gate, transitions = gate.step(self.config.gate, self._gate, scores, active=active, at_sample=at_sample)
         self._broken = False
         self.steps += 1
@@ -314,7 +320,7 @@ class Engine:
             self._send_audio(at_sample, events, last=False)
         if self.config.scores_every_samples and at_sample >= self._next_scores:
             self._next_scores = at_sample + self.config.scores_every_samples
-            events.append(Scores(at_sample, self._named(scores), level_dbfs))
+            events.append(Scores(at_sample, self._named(scores), level_dbfs, active))
 
     def _tell(self, transitions: list[gate.Transition], at_sample: int, events: list[Event]) -> None:
         for transition in transitions:

@@ -65,6 +65,7 @@ class Scores:
     at_sample: int
     scores: dict[str, float]
     level_dbfs: float
+    active: bool
 
 
 Event = GateOpened | Intent | GateClosed | Audio | Scores

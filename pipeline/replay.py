@@ -5,13 +5,12 @@ state machine runs over them, once for each threshold.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inherentd.pipeline import activity, gate
+from inherentd.pipeline import gate
 from inherentd.pipeline.gate import GateConfig, GateState, Transition
 
 
@@ -28,17 +27,6 @@ class Recording:
     step_samples: int
     samples: int
     """length of the stream"""
-
-
-def active_steps(levels_dbfs: Iterable[float], step_seconds: float) -> NDArray[np.bool_]:
-    """Return for each step of a stream whether there was sound over the room's floor, [steps]."""
-    config = activity.ActivityConfig()
-    state = activity.initial_state(config)
-    found: list[bool] = []
-    for level in levels_dbfs:
-        state, active = activity.step(config, state, level, step_seconds)
-        found.append(active)
-    return np.array(found, bool)
 
 
 def replay(config: GateConfig, recording: Recording) -> list[tuple[int, Transition]]:

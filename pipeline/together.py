@@ -6,7 +6,7 @@ engine's `pushing` and `finishing` are such works, and so is anything made of th
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -58,7 +58,8 @@ def alone(work: Work[T], runtime: Runtime) -> T:
 def together(works: Iterable[Work[T]], runtime: BatchRuntime, streams: int) -> Iterator[T]:
     """Yield the result of every work, in the works' order, up to `streams` of them running at a time.
 
-    What a work raises ends everything: a work that may fail returns its failure. The next work is taken from `works` when
+    What the model raises, each of the works that asked is told. What a work raises ends everything: a work that may fail returns
+    its failure. The next work is taken from `works` when
     another has ended, so that they can be made as they are needed.
     """
     if streams < 1:
@@ -79,12 +80,19 @@ def together(works: Iterable[Work[T]], runtime: BatchRuntime, streams: int) -> I
             told += 1
         if not running:
             return
-        scores, states = runtime.steps(np.concatenate([one.ask[0] for one in running]), [one.ask[1] for one in running])
         still: list[_Running] = []
-        for one, row, state in zip(running, scores, states, strict=True):
+        for one, answer in zip(running, _answers(running, runtime), strict=True):
             try:
-                one.ask = one.work.send((row, state))
+                one.ask = one.work.throw(answer) if isinstance(answer, Exception) else one.work.send(answer)
                 still.append(one)
             except StopIteration as end:
                 done[one.number] = end.value
         running = still
+
+
+def _answers(running: Sequence[_Running], runtime: BatchRuntime) -> Iterable[Answer | Exception]:
+    try:
+        given = np.concatenate([one.ask[0] for one in running])
+        return zip(*runtime.steps(given, [one.ask[1] for one in running]), strict=True)
+    except Exception as error:  # of whatever kind: each work decides, as if it had called the model
+        return [error] * len(running)

@@ -31,7 +31,7 @@ from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
 from inherentd.pipeline.together import Work, alone, together
 
 BLOCK_SECONDS = 10.0
-Scored = tuple[ScoreLine, Engine, Trace | None]
+Scored = tuple[ScoreLine, tuple[Trace, Engine] | None]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,8 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     engine_config = engine_setup.engine_config(config, runtime.metadata)
     model = engine_setup.identity(runtime.metadata)
     works = (
-        _reported(name, Engine(engine_config, runtime), model, None if folder is None else Trace())
-        for name in arguments.files
+        _reported(name, Engine(engine_config, runtime), model, drawn=folder is not None) for name in arguments.files
     )
     results = together(works, batched, arguments.streams) if batched else (alone(work, runtime) for work in works)
     exit_code = 0
@@ -71,11 +70,11 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             if isinstance(result, Exception):
                 raise result
-            line, engine, trace = result
+            line, drawing = result
             gate = engine_config.gate.heads[0]
             print(msgspec.json.encode(line).decode() if arguments.json else _readable(line, gate), flush=True)
-            if folder is not None and trace is not None:
-                _draw(trace, line, engine, folder / picture)
+            if folder is not None and drawing is not None:
+                _draw(*drawing, line, folder / picture)
         except (DaemonError, PipelineError) as error:
             print(f"inherentd score: {error}", file=sys.stderr)
             exit_code = 1
@@ -109,16 +108,20 @@ def scoring(name: str, engine: Engine, model: ModelIdentity, trace: Trace | None
     )
 
 
-def _reported(name: str, engine: Engine, model: ModelIdentity, trace: Trace | None) -> Work[Scored | Exception]:
+def _reported(name: str, engine: Engine, model: ModelIdentity, *, drawn: bool) -> Work[Scored | Exception]:
     """Return what came of one file, or why there is nothing: the others are scored all the same."""
+    trace = Trace() if drawn else None
     try:
         line = yield from scoring(name, engine, model, trace)
     except (DaemonError, PipelineError) as error:
         return error
-    return line, engine, trace
+    return line, None if trace is None else (
+        trace,
+        engine,
+    )  # an engine holds a megabyte: many files may wait for a slow one
 
 
-def _draw(trace: Trace, line: ScoreLine, engine: Engine, path: Path) -> None:
+def _draw(trace: Trace, engine: Engine, line: ScoreLine, path: Path) -> None:
     from inherentd.daemon.plot.figure import draw
 
     try:

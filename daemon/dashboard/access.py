@@ -13,11 +13,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inherentd.client.places import check_folder, runtime_folder
+from inherentd.client.places import runtime_folder
 from inherentd.daemon import places
 from inherentd.daemon.errors import DaemonError
 from inherentd.daemon.private_files import write_private
 from inherentd.daemon.security.http_address import is_own_name
+from inherentd.daemon.security.ipc_file import check_folder
 
 KEY_FILE = "dashboard.key"
 NO_KEY = "this page needs the key of the dashboard: open the address that `inherentd dashboard` printed"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inherentd.client.messages import GateClosedHeader, GateOpenedHeader, ScoresHeader
-from inherentd.pipeline.replay import Recording, active_steps
+from inherentd.pipeline.replay import Recording
 from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
 
 HOUR_SAMPLES = 3600 * SAMPLE_RATE_HZ
@@ -32,7 +32,7 @@ class Window:
     """What is remembered. `openings` are those since the first step."""
 
     at_sample: NDArray[np.int64]
-    levels_dbfs: NDArray[np.float32]
+    active: NDArray[np.bool_]
     scores: NDArray[np.float32]
     """[steps, heads]"""
     openings: tuple[Opening, ...]
@@ -44,8 +44,7 @@ class Window:
         # Published less often than decided: a step then stands for as many as they mostly come apart.
         apart = np.diff(self.at_sample)
         between = max(step_samples, int(np.median(apart)) if len(apart) else 0)
-        active = active_steps(map(float, self.levels_dbfs), between / SAMPLE_RATE_HZ)
-        return Recording(self.at_sample, self.scores, active, between, self.end)
+        return Recording(self.at_sample, self.scores, self.active, between, self.end)
 
 
 class History:
@@ -61,7 +60,7 @@ class History:
         self._capacity = min(MOST_STEPS, MOST_BYTES // (4 * max(1, len(heads))))
         # The system gives memory as it is written to: what is not used costs nothing.
         self._at_sample = np.empty(self._capacity, np.int64)
-        self._levels = np.empty(self._capacity, np.float32)
+        self._active = np.empty(self._capacity, bool)
         self._scores = np.empty((self._capacity, len(heads)), np.float32)
         self._steps = 0
         self.newest = 0
@@ -73,7 +72,7 @@ class History:
             self.begin(tuple(header.scores))
         place = self._steps % self._capacity
         self._at_sample[place] = self.newest = header.at_sample
-        self._levels[place] = header.level_dbfs
+        self._active[place] = header.active
         self._scores[place] = list(header.scores.values())
         self._steps += 1
 
@@ -96,4 +95,4 @@ class History:
         at_sample = self._at_sample[places]
         first = int(at_sample[0]) if len(at_sample) else self.newest
         openings = tuple(replace(opening) for opening in self._openings if opening.opened_at >= first)
-        return Window(at_sample, self._levels[places], self._scores[places], openings, first, self.newest)
+        return Window(at_sample, self._active[places], self._scores[places], openings, first, self.newest)

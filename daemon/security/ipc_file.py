@@ -10,10 +10,10 @@ import errno
 import fcntl
 import os
 import socket
+import stat
 from collections.abc import Generator
 from pathlib import Path
 
-from inherentd.client.places import check_folder
 from inherentd.daemon import places
 
 
@@ -68,6 +68,15 @@ def _locked(path: Path) -> int:
             os.close(lock)
             raise OSError(errno.EADDRINUSE, "locked") from None
         os.close(lock)  # its holder deleted it between our two steps
+
+
+def check_folder(folder: Path) -> None:
+    """Raise OSError unless only this user, or root, can rename things in the folder; in /tmp others may put theirs beside them."""
+    # In a folder where others can rename things, they could put their socket in the place of ours.
+    found = folder.stat()
+    others_write = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX
+    if found.st_uid not in (0, os.getuid()) or others_write:
+        raise OSError(errno.EPERM, f"folder {folder} is not only ours: it belongs to, or can be changed by, others")
 
 
 def _check_free(path: Path) -> None:

@@ -30,9 +30,9 @@ STALL_SECONDS = 0.8  # without a block; a busy interpreter may hold a block back
 GRACE_SECONDS = 0.3  # looked once more for so long: this process may have been the one that stood still
 RETRY_SECONDS = 0.5
 PROBE_EVERY_SECONDS = 10.0  # a process of 0.3 CPU seconds, only while the fallback is heard
-LEAD_SAMPLES = (
-    192  # before the first block: steps of 80 ms, whose last frame reaches so far on, end with a block, not just after
-)
+STEP_SAMPLES = 1280  # of our models: 80 ms
+# A step's last frame reaches so far into the next block: with as much silence before the first, steps end with blocks.
+LEAD_SAMPLES = 192
 HELD_BACK_SAMPLES = 640  # at most by the resampler (measured: soxr's chunks at 32 to 48 kHz)
 ZEROS_SECONDS = 5.0  # a real microphone is never that silent
 STAND_IN_LATE_SECONDS = (
@@ -65,7 +65,9 @@ class Microphone:
         self._missing = 0
         self._gaps = 0
         self._zeros = 0
-        self._started = False
+        self._given = 0
+        self._ahead = 0  # of the clock, for the sake of whole steps
+        self._aligned = False
         self._try_at = 0.0
         self._filled_to = time.monotonic()  # the stream's positions reach to this moment
         self._opening: Opening | None = Opening(section, self._wanted, dead=None, muted=False)
@@ -124,6 +126,11 @@ class Microphone:
 
     def read(self, timeout_seconds: float) -> Pcm | None:
         """Return what came; see `Source.read`. Raises DaemonError when the sound system hangs for good."""
+        samples = self._next(timeout_seconds)
+        self._given += len(samples)
+        return samples
+
+    def _next(self, timeout_seconds: float) -> Pcm:
         self._look_for_the_wanted_one()
         capture = self._capture
         if capture is None:
@@ -153,16 +160,21 @@ class Microphone:
             self._log.warning("audio lost", samples=lost)
             self._gaps += 1
             self._missing += lost
-        if not self._started and self._capture is not None:
-            self._started = True
-            lead = LEAD_SAMPLES + (HELD_BACK_SAMPLES if self._capture.rate_hz != SAMPLE_RATE_HZ else 0)
-            samples = np.concatenate([np.zeros(lead, np.int16), samples])
-        if self._trouble:
-            samples = np.concatenate([self._silence(now - len(samples) / SAMPLE_RATE_HZ), samples])
-            self._trouble = ""
+        if self._trouble or not self._aligned:
+            samples = np.concatenate([self._silence_before(samples, now), samples])
+            self._trouble, self._aligned = "", True
         self._filled_to = now
         self._zeros = 0 if self.muted or samples.any() else self._zeros + len(samples)
         return samples
+
+    def _silence_before(self, samples: Pcm, now: float) -> Pcm:
+        """Return what stands in for what was missed before the first samples of a device, and up to a step more, so that each
+        block ends a step; the stream is never further ahead of the clock than that."""
+        missed = self._silence(now - (len(samples) + self._ahead) / SAMPLE_RATE_HZ) if self._trouble else samples[:0]
+        held_back = HELD_BACK_SAMPLES if self._capture is not None and self._capture.rate_hz != SAMPLE_RATE_HZ else 0
+        more = (LEAD_SAMPLES + held_back - self._given - len(missed)) % STEP_SAMPLES
+        self._ahead = more
+        return np.concatenate([missed, np.zeros(more, np.int16)])
 
     def _silence(self, until: float) -> Pcm:
         """Return silence from where the stream is to a moment, and count it as missing."""

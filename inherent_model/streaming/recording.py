@@ -10,7 +10,7 @@ import numpy as np
 from inherentd.pipeline.engine import Engine, EngineConfig
 from inherentd.pipeline.events import Scores
 from inherentd.pipeline.gate import GateConfig
-from inherentd.pipeline.replay import Recording, active_steps
+from inherentd.pipeline.replay import Recording
 from inherentd.pipeline.runtimes import Runtime
 
 CLOSE_SHARE = 0.6
@@ -35,14 +35,13 @@ def record(runtime: Runtime, blocks: Iterable[np.ndarray]) -> Recording:
     engine = Engine(EngineConfig(gate=shut, scores_every_samples=1), runtime)
     at_sample: list[int] = []
     rows: list[list[float]] = []
-    levels: list[float] = []
+    active: list[bool] = []
     for block in blocks:
         for event in engine.push(block):
             if isinstance(event, Scores):
                 at_sample.append(event.at_sample)
                 rows.append(list(event.scores.values()))
-                levels.append(event.level_dbfs)
+                active.append(event.active)
     scores = np.array(rows, np.float32).reshape(-1, len(engine.heads))
     step_samples = runtime.step_frames * engine.spec.hop_samples
-    active = active_steps(levels, step_samples / engine.spec.sample_rate_hz)
-    return Recording(np.array(at_sample, np.int64), scores, active, step_samples, engine.samples)
+    return Recording(np.array(at_sample, np.int64), scores, np.array(active, bool), step_samples, engine.samples)

@@ -133,12 +133,13 @@ def test_the_endpoint_is_the_daemons_own() -> None:
     assert control_endpoint("tcp://127.0.0.1:5711") == "tcp://127.0.0.1:5711"
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o1777])
 @pytest.mark.parametrize("asking", [Control, AsyncControl])
 def test_a_socket_that_others_may_have_put_there_is_not_asked(
-    asking: type[Control | AsyncControl], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    asking: type[Control | AsyncControl], mode: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "inherentd").mkdir()
-    (tmp_path / "inherentd").chmod(0o777)
+    (tmp_path / "inherentd").chmod(mode)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     with pytest.raises(ClientError, match="not only ours.*; give the daemon's address") as caught:
         asking()
@@ -149,3 +150,11 @@ def test_the_folder_is_taken_before_somebody_else_makes_it(tmp_path: Path, monke
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     with Control():
         assert (tmp_path / "inherentd").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_link_that_somebody_left_there_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir(mode=0o700)
+    (tmp_path / "inherentd").symlink_to(tmp_path / "mine")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with pytest.raises(ClientError, match="it is a link"):
+        Control()

@@ -62,7 +62,7 @@ def test_a_near_miss_is_told_although_the_engine_sleeps(model: Path) -> None:
     engine.config = dataclasses.replace(engine.config, sleep_after_samples=3_200)
     recorder = Recorder(output, engine, 0.6, STREAM, "kitchen")
     engine.listener = recorder.scored
-    silence = np.zeros(48_000, np.int16)
+    silence = np.zeros(80_000, np.int16)  # longer than it looks back on waking
     recorder.heard(engine.push(np.concatenate([quiet(2.5), near(0.5), silence])), clock)
     assert engine.asleep
     assert [capture.kind for capture, _ in output.captures] == ["near_miss"]

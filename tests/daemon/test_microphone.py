@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,11 @@ def hear(daemon: Callable[..., Daemon], sound: SoundServer) -> Daemon:
     return running
 
 
+def steps_end_with_blocks(health: dict[str, Any]) -> bool:
+    """Return whether what came so far is the last sample of a step: frames reach 192 samples over their hops."""
+    return (health["at_sample"] - 192) % 1_280 == 0
+
+
 def test_what_is_played_is_heard_sample_for_sample(hear: Daemon, sound: SoundServer, tmp_path: Path) -> None:
     pcm = np.concatenate([quiet(0.5), loud(1.5), quiet(0.5)])
     sound.play(write_wav(tmp_path / "a.wav", pcm))
@@ -48,7 +54,7 @@ def test_what_is_played_is_heard_sample_for_sample(hear: Daemon, sound: SoundSer
     messages = hear.until("health", state="stopping")
     assert hear.process.wait(10) == 0
     assert (messages[-1][1]["dropped"], messages[-1][1]["overflows"]) == (0, 0)
-    assert (messages[-1][1]["at_sample"] - 192) % 1_280 == 0  # a step of the model ends with each block
+    assert steps_end_with_blocks(messages[-1][1])
 
 
 def test_a_microphone_that_is_unplugged_and_comes_back(hear: Daemon, sound: SoundServer, tmp_path: Path) -> None:
@@ -66,6 +72,7 @@ def test_a_microphone_that_is_unplugged_and_comes_back(hear: Daemon, sound: Soun
     first, last = messages[0][1], messages[-1][1]  # the gap is in the stream: its clock still runs with the wall's
     streamed = (last["at_sample"] - first["at_sample"]) * 62_500
     assert abs(streamed - (last["time_ns"] - first["time_ns"])) < 1.5e9
+    assert steps_end_with_blocks(hear.until("health")[-1][1])
 
 
 def test_a_frozen_sound_server_does_not_keep_the_daemon_from_stopping(hear: Daemon, sound: SoundServer) -> None:
@@ -127,6 +134,7 @@ def test_a_service_waits_for_its_microphone_and_is_ready_with_the_first_frame(
     began = time.monotonic()
     running.until("health", state="listening")
     assert time.monotonic() - began < 5
+    assert steps_end_with_blocks(running.until("health")[-1][1])
     said = ""
     while "WATCHDOG=1" not in said:
         said += told.recv(4096).decode() + "\n"

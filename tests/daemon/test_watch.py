@@ -238,7 +238,8 @@ class Terminal:
             "PS1": "ready> ",
             "SHELL": "/bin/sh",
         }
-        environment.pop("TMUX", None)
+        for name in ("TMUX", "COLUMNS", "LINES"):  # the last two are set by pytest-xdist, and believed by programs
+            environment.pop(name, None)
         self._tmux = ["tmux", "-u", "-L", "watch", "-f", "/dev/null"]
         self._environment = environment
         self.tmux("new-session", "-d", "-x", str(width), "-y", str(height), "sh")

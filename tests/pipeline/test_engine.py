@@ -233,3 +233,18 @@ def test_hours_of_audio_end_like_a_fresh_start(tmp_path: Path) -> None:
     fresh = Engine(engine.config, engine.runtime, listener=lambda _, row: scores[1].append(row))
     fresh.push(np.concatenate([np.zeros((-20 * 60 * 16_000) % 640, np.int16), probe]))
     assert np.allclose(scores[0][-50:], scores[1][-50:], atol=1e-4)
+
+
+def test_the_floor_is_followed_asleep(runtime: Runtime) -> None:
+    """A fan that grew louder while nobody listened is not taken for speech when somebody speaks over it."""
+    rng = np.random.default_rng(8)
+    amplitude = np.concatenate([np.geomspace(15, 250, 60 * 16_000), np.full(4 * 16_000, 250.0)])
+    samples = rng.normal(0, 1, len(amplitude)) * amplitude
+    samples[60 * 16_000 : 61 * 16_000] += bursts_of(0.5, 16_000)
+    config = dataclasses.replace(CONFIG, scores_every_samples=1)
+    found = [event for event in run(Engine(config, runtime), samples.astype(np.int16)) if isinstance(event, Scores)]
+    assert not [event for event in found if 30 * 16_000 < event.at_sample < 57 * 16_000]  # asleep
+    assert any(event.active for event in found if 60 * 16_000 < event.at_sample < 61 * 16_000)
+    after = [event for event in found if 61.2 * 16_000 < event.at_sample < 63 * 16_000]
+    assert after
+    assert not any(event.active for event in after)

@@ -199,8 +199,8 @@ def test_a_model_for_one_stream_is_refused() -> None:
 
 def test_the_page_shows_what_works() -> None:
     page = (Path(__file__).parents[2] / "docs" / "scale.md").read_text()
-    begin = page.index("    from inherentd.daemon import engine_setup")
-    program = textwrap.dedent(page[begin : page.index("\n\nWho sleeps", begin)])
+    begin = page.index("from inherentd.daemon import engine_setup")
+    program = textwrap.dedent(page[begin : page.index("\n```", begin)])
     told: list[Event] = []
     program = program.replace("    ...", "    told.extend(events)")
     exec(program, {"blocks": [sound(1, 0, 96_000)] * 64, "told": told})
@@ -217,3 +217,4 @@ def test_a_work_alone_is_told_what_the_model_raises(batched: BatchedStreaming) -
         return "nothing"
 
     assert alone(careful(), batched) == "InvalidArgument"
+    assert list(together([careful(), careful()], batched, 2)) == ["InvalidArgument"] * 2

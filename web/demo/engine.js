@@ -71,12 +71,14 @@ export class Engine {
 
   async #step(index, events) {
     const [levelDbfs, voiceDbfs] = this.#levels(index);
+    let active;
+    [this.#floor, active] = activity.step(this.#floor, levelDbfs, this.#stepSeconds);
     if (this.#rest(index, levelDbfs, voiceDbfs)) {
       this.onStep({ atSample: this.#at(index), scores: null, levelDbfs, asleep: true });
       return;
     }
     if (this.asleep) await this.#wake(index, events);
-    await this.#score(index, levelDbfs, events);
+    await this.#score(index, levelDbfs, active, events);
   }
 
   /** Returns whether this step can be slept through, and falls asleep when it has been quiet for long enough. */
@@ -96,21 +98,21 @@ export class Engine {
     return this.asleep;
   }
 
-  /** Hears the steps before the loud one; those from before it fell asleep only give the model its context back. */
+  /** Hears the steps before the loud one; those from before it fell asleep only give the model its context back.
+   * What was slept through does not count as active. */
   async #wake(index, events) {
     this.asleep = false;
     const first = Math.max(0, index - Math.floor(WAKE_LOOKBACK_SAMPLES / this.stepSamples));
     for (let past = first; past < index; past++) {
-      if (past >= this.#asleepFrom) await this.#score(past, this.#levels(past)[0], events);
+      if (past >= this.#asleepFrom) await this.#score(past, this.#levels(past)[0], false, events);
       else [, this.#state] = await this.model.step(this.#heard(past), this.#state);
     }
   }
 
-  async #score(index, levelDbfs, events) {
-    let scores, active, transitions;
+  async #score(index, levelDbfs, active, events) {
+    let scores, transitions;
     [scores, this.#state] = await this.model.step(this.#heard(index), this.#state);
     const atSample = this.#at(index);
-    [this.#floor, active] = activity.step(this.#floor, levelDbfs, this.#stepSeconds);
     [this.#gate, transitions] = gate.step(this.gateConfig, this.#gate, scores, { active, atSample });
     this.steps += 1;
     this.peaks = this.peaks.map((peak, head) => Math.max(peak, scores[head]));
