@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ import zmq
 from benchmarks.brokers import BROKERS, free_port, nats_server
 
 from inherentd.client import ClientError, ClientKeys, Message, Subscriber
+from inherentd.client.connecting import identify
 from inherentd.client.keys import KeyPair
 from inherentd.client.message import Receipt
 from inherentd.client.messages import IntentHeader
@@ -139,27 +142,113 @@ def keys(folder: Path, name: str) -> KeyPair:
 
 
 def test_a_device_behind_a_wall_connects_out_and_only_known_keys_come_in(devices: list[Device], tmp_path: Path) -> None:
+    """Somebody unknown is refused, then let in, by the same connection: it was there all the time and heard nothing before."""
     clients = tmp_path / "clients"
     clients.mkdir()
-    central, device, laptop, stranger = (keys(tmp_path, name) for name in ("central", "device", "laptop", "stranger"))
+    central, _, laptop, stranger = (keys(tmp_path, name) for name in ("central", "device", "laptop", "stranger"))
     for name in ("device", "laptop"):
         (tmp_path / f"{name}.pub").rename(clients / f"{name}.pub")
+    (clients / "broken.pub").write_text("nonsense")
     guarded = ["--key", str(tmp_path / "central.key"), "--clients", str(clients)]
     with broker("proxy.py", "--relays", "tcp://127.0.0.1:*", "--out", "tcp://127.0.0.1:*", *guarded) as proxy:
         relays, out = address(proxy), address(proxy)
         daemons = [part for one in devices for part in ("--daemon", one.endpoint)]
         to = f"{relays},{tmp_path / 'central.pub'}"
         with broker("proxy.py", *daemons, "--to", to, "--key", str(tmp_path / "device.key")), \
-                Subscriber(out, keys=ClientKeys(central.public, laptop)) as subscriber, \
-                Subscriber(out, keys=ClientKeys(central.public, stranger)) as other:  # fmt: skip
+                zmq.Context() as context, context.socket(zmq.SUB) as other, \
+                Subscriber(out, keys=ClientKeys(central.public, laptop)) as subscriber:  # fmt: skip
+            identify(other, ClientKeys(central.public, stranger))
+            other.subscribe(b"")
+            refused = other.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+            other.connect(out)
             for one in devices:
                 one.wait()
+            assert refused.poll(PATIENCE_SECONDS * 1000)
             for seq in range(20):
                 for one in devices:
                     one.send(seq)
             check_both(take(subscriber, 40), 20)
-            assert list(other.messages(timeout_seconds=0.5)) == []
-    assert device.public != laptop.public
+            (tmp_path / "stranger.pub").rename(clients / "stranger.pub")
+            other.setsockopt(zmq.RCVTIMEO, 100)
+            heard, seq = list[bytes](), 20
+            deadline = time.monotonic() + PATIENCE_SECONDS
+            while not heard and time.monotonic() < deadline:
+                devices[0].send(seq)
+                seq += 1
+                with contextlib.suppress(zmq.Again):
+                    heard = other.recv_multipart()
+            other.disable_monitor()
+            assert msgspec.json.decode(heard[1], type=IntentHeader).seq >= 20
+        proxy.kill()
+        assert proxy.stderr is not None
+        said = proxy.stderr.read()
+    assert said.count("broken.pub lets nobody in") == 1
+
+
+@pytest.mark.parametrize("bound", [False, True])
+def test_each_peer_gets_its_own_keys_and_no_others(bound: bool, tmp_path: Path) -> None:
+    """With and without keys in turn, on one socket; where it is bound with keys too, who has none stays out."""
+    peers = importlib.import_module("peers")
+    server, own = keys(tmp_path, "server"), keys(tmp_path, "own")
+    with zmq.Context() as theirs, zmq.Context() as ours, ours.socket(zmq.XSUB) as socket:
+        publishers, those = [], []
+        for guarded in (False, True, False, True):
+            publisher = theirs.socket(zmq.XPUB)
+            publisher.linger = 0
+            if guarded:
+                publisher.curve_server = True
+                publisher.curve_secretkey = server.secret
+            port = publisher.bind_to_random_port("tcp://127.0.0.1")
+            publishers.append(publisher)
+            those.append(peers.Peer(f"tcp://127.0.0.1:{port}", server.public if guarded else None))
+        door = peers.Doorkeeper(ours, tmp_path) if bound else None
+        there = peers.bind(socket, "tcp://127.0.0.1:*", own) if bound else ""
+        peers.connect(socket, those, own)
+        socket.send(b"\x01")
+        assert [bool(one.poll(5_000)) for one in publishers] == [True] * 4
+        if door is not None:
+            with theirs.socket(zmq.XPUB) as known, theirs.socket(zmq.XPUB) as nobody:
+                identify(known, ClientKeys(own.public, server))
+                for one in (nobody, known):
+                    one.connect(there)
+                assert known.poll(5_000)
+                assert not nobody.poll(200)
+            door.close()
+        for one in publishers:
+            one.close()
+
+
+def test_one_bad_key_file_locks_nobody_else_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    peers = importlib.import_module("peers")
+    friend = keys(tmp_path, "friend")
+    (tmp_path / "a.pub").write_text("nonsense")
+    (tmp_path / "z.pub").write_bytes(b"\xff")
+    with zmq.Context() as context:
+        door = peers.Doorkeeper(context, tmp_path)
+        try:
+            assert [door.callback(peers.DOMAIN, friend.public) for _ in range(3)] == [True] * 3
+            assert not door.callback(peers.DOMAIN, b"a" * 40)
+            assert not door.callback("another", friend.public)
+        finally:
+            door.close()
+    said = capsys.readouterr().err.splitlines()
+    assert sorted(line.partition(" ")[0] for line in said) == [str(tmp_path / "a.pub"), str(tmp_path / "z.pub")]
+
+
+def test_no_limit_is_asked_for_as_a_number_and_a_refusal_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    peers = importlib.import_module("peers")
+    infinity, asked = resource.RLIM_INFINITY, []
+
+    def refuse(which: int, limits: tuple[int, int]) -> None:
+        asked.append((which, limits))
+        raise ValueError("current limit exceeds maximum limit")
+
+    peers.allow_many_connections((256, infinity), refuse)
+    assert asked == [(resource.RLIMIT_NOFILE, (peers.MOST_DESCRIPTORS, infinity))]
+    assert "at most 256 connections" in capsys.readouterr().err
+    peers.allow_many_connections((infinity, infinity), refuse)
+    peers.allow_many_connections((4096, 4096), refuse)
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(
