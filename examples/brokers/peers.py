@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,7 @@ class Doorkeeper:
         from zmq.auth.thread import ThreadAuthenticator
 
         self._folder = folder
-        self._told: Set[Path] = frozenset()
+        self._told = set[Path]()
         self._authenticator = ThreadAuthenticator(context)
         self._authenticator.configure_curve_callback(DOMAIN, credentials_provider=self)
         self._authenticator.start()
@@ -112,7 +112,7 @@ class Doorkeeper:
                 bad[file] = str(error)
         for file in bad.keys() - self._told:
             print(f"{file} lets nobody in: {bad[file]}", file=sys.stderr, flush=True)
-        self._told = bad.keys()  # who is mended and broken again is told again
+        self._told = set(bad)  # who is mended and broken again is told again
         return known
 
     def close(self) -> None:
