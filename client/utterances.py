@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from inherentd.client.message import Message
+from inherentd.client.message import MOST_DEVICES, Message, Runs
 from inherentd.client.messages import (
     SAMPLE_RATE_HZ,
     AudioHeader,
@@ -113,15 +113,21 @@ class _Open:
 
 
 class Collectors:
-    """Puts utterances together from the messages of any number of devices, as a broker brings them: a `Collector` for each."""
+    """Puts utterances together from the messages of any number of devices, as a broker brings them: a `Collector` for each run.
 
-    def __init__(self) -> None:
+    The first message of a new run (`stream`) ends what is open of its device, incomplete: the daemon restarted. Where two daemons
+    have one name, both are heard: after that first message none ends what the other has open. At most `devices` are known at
+    once: the one that was silent longest is forgotten, and what is open of it ends incomplete.
+    """
+
+    def __init__(self, devices: int = MOST_DEVICES) -> None:
         """Nothing is open."""
-        self._by_device: dict[str, Collector] = {}
+        self._runs = Runs(Collector, devices)
 
     def push(self, message: Message) -> list[Utterance]:
         """Return the utterances that this message ended, in order."""
-        return self._by_device.setdefault(message.header.device, Collector()).push(message)
+        collector, others, forgotten = self._runs.of(message.header)
+        return [ended for one in (*others, *forgotten) for ended in one.end()] + collector.push(message)
 
 
 class Collector:
@@ -140,18 +146,18 @@ class Collector:
         """
         header, ended = message.header, list[Utterance]()
         if header.stream != self._stream:
-            ended += self._end()
+            ended += self.end()
             self._stream, self._newest = header.stream, -1
         match header:
             case GateOpenedHeader() | IntentHeader() | AudioHeader() | GateClosedHeader():
                 if header.utterance > self._newest:
-                    ended += self._end()
+                    ended += self.end()
                     self._newest = header.utterance
                     self._open = _Open(header.stream, header.device, header.utterance, header.at_sample)
                 if self._open is not None and header.utterance == self._open.utterance:
                     ended += self._add(self._open, message)
             case HealthHeader(state="stopping"):
-                ended += self._end()
+                ended += self.end()
             case _:
                 pass
         return ended
@@ -167,11 +173,12 @@ class Collector:
             case IntentHeader() as header:
                 utterance.add_intent(header)
             case GateClosedHeader() as header:
-                return self._end(header)
+                return self.end(header)
             case _:
                 pass
         return []
 
-    def _end(self, closed: GateClosedHeader | None = None) -> list[Utterance]:
+    def end(self, closed: GateClosedHeader | None = None) -> list[Utterance]:
+        """Return what was open, complete only with its close and if all of it came; nothing is open then."""
         utterance, self._open = self._open, None
         return [utterance.ended(closed)] if utterance is not None else []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from inherentd.client.connecting import LARGEST_PART_BYTES, harden, identify
 from inherentd.client.keys import public_key
 
 DOMAIN = "broker"
+MOST_DESCRIPTORS = 1_048_576
+"""where the system names no limit (macOS), which it would not give"""
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,7 @@ def connect(socket: zmq.Socket[Any], those: Iterable[Peer], own: KeyPair | None)
             raise ClientError(
                 f"{peer.endpoint}: asks for keys; give our secret one with --key FILE (inherentd keys new)"
             )
-        harden(socket, peer.endpoint)
-        socket.setsockopt(zmq.MAXMSGSIZE, LARGEST_PART_BYTES)
+        _prepare(socket, peer.endpoint)
         if peer.public is not None and own is not None:
             identify(socket, ClientKeys(peer.public, own))
         try:
@@ -63,8 +65,7 @@ def connect(socket: zmq.Socket[Any], those: Iterable[Peer], own: KeyPair | None)
 
 def bind(socket: zmq.Socket[Any], endpoint: str, own: KeyPair | None) -> str:
     """Let others connect, those whose key `Doorkeeper` knows where there are keys; return the address as it really is."""
-    harden(socket, endpoint)
-    socket.setsockopt(zmq.MAXMSGSIZE, LARGEST_PART_BYTES)
+    _prepare(socket, endpoint)
     if own is not None and endpoint.startswith("tcp://"):
         socket.setsockopt(zmq.CURVE_SERVER, 1)
         socket.setsockopt(zmq.CURVE_SECRETKEY, own.secret)
@@ -77,6 +78,15 @@ def bind(socket: zmq.Socket[Any], endpoint: str, own: KeyPair | None) -> str:
     return socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
 
+def _prepare(socket: zmq.Socket[Any], endpoint: str) -> None:
+    """Set what the next bind() or connect() is made with; those before keep theirs. Without this it would have the one before's keys."""
+    socket.setsockopt(zmq.CURVE_SERVER, 0)  # this alone makes libzmq forget CURVE: identify() brings it back
+    socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 0)  # else a connection without keys would be asked for, too
+    socket.setsockopt(zmq.IPV6, 0)
+    harden(socket, endpoint)
+    socket.setsockopt(zmq.MAXMSGSIZE, LARGEST_PART_BYTES)
+
+
 class Doorkeeper:
     """Lets in whose public key lies in a folder as NAME.pub; looked up at each handshake, so that nothing need be restarted."""
 
@@ -84,23 +94,42 @@ class Doorkeeper:
         from zmq.auth.thread import ThreadAuthenticator
 
         self._folder = folder
+        self._told = set[Path]()
         self._authenticator = ThreadAuthenticator(context)
         self._authenticator.configure_curve_callback(DOMAIN, credentials_provider=self)
         self._authenticator.start()
 
     def callback(self, domain: str, key: bytes) -> bool:
         """Return whether a key may connect. Called by pyzmq, which wants this name."""
-        try:
-            return domain == DOMAIN and key in {public_key(str(file)) for file in self._folder.glob("*.pub")}
-        except ClientError:
-            return False
+        return domain == DOMAIN and key in self._known()
+
+    def _known(self) -> set[bytes]:
+        known, bad = set[bytes](), dict[Path, str]()
+        for file in sorted(self._folder.glob("*.pub")):
+            try:
+                known.add(public_key(str(file)))
+            except (ClientError, OSError) as error:
+                bad[file] = str(error)
+        for file in bad.keys() - self._told:
+            print(f"{file} lets nobody in: {bad[file]}", file=sys.stderr, flush=True)
+        self._told = set(bad)  # who is mended and broken again is told again
+        return known
 
     def close(self) -> None:
         """Let nobody in any more."""
         self._authenticator.stop()
 
 
-def allow_many_connections() -> None:
-    """Take as many descriptors as the system gives: a connection takes one, and 1024 are soon used up."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+def allow_many_connections(
+    limits: tuple[int, int] | None = None, allow: Callable[[int, tuple[int, int]], None] = resource.setrlimit
+) -> None:
+    """Take as many descriptors as the system gives: a connection takes one, and 1024 are soon used up. Goes on with what there is
+    where the system refuses."""
+    now, most = limits or resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if most == resource.RLIM_INFINITY else most
+    if now == resource.RLIM_INFINITY or now >= wanted:
+        return
+    try:
+        allow(resource.RLIMIT_NOFILE, (wanted, most))
+    except (OSError, ValueError) as error:
+        print(f"at most {now} connections: {wanted} are refused: {error}", file=sys.stderr, flush=True)

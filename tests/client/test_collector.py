@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inherentd.client import ClientError, Collector, Collectors, Message, Utterance
+from inherentd.client import message as message_module
 from inherentd.client import utterances as module
 from inherentd.client.message import Receipt
 from inherentd.client.messages import (
@@ -307,3 +308,81 @@ def test_what_one_of_many_devices_lost_is_counted() -> None:
         encoded = msgspec.json.encode(msgspec.structs.replace(health(f"run of {device}"), device=device, seq=seq))
         lost.append(receipt([b"health", encoded]).lost)
     assert lost == [0, 0, 0, 2, 2]
+
+
+def test_invented_names_do_not_stay() -> None:
+    """The device that was silent longest is forgotten: not counted when it comes again, and what was open of it ends."""
+    receipt, collectors = Receipt(devices=3), Collectors(devices=3)
+    opened, *_ = one_utterance()
+    lost, ended = [], list[Utterance]()
+    for name, seq in [
+        ("kitchen", 0),
+        ("hall", 0),
+        *((f"x{n}", 0) if n % 2 else ("hall", n) for n in range(1, 100)),
+        ("kitchen", 9),
+    ]:
+        header = msgspec.structs.replace(opened.header, device=name, stream=f"run of {name}", seq=seq)
+        message = receipt([b"gate.opened", msgspec.json.encode(header)])
+        lost.append((name, message.lost))
+        ended += collectors.push(message)
+    assert len(receipt._runs) == len(collectors._runs) == 3
+    assert lost[-1] == ("kitchen", 0)
+    assert [count for name, count in lost if name == "hall"] == [
+        0,
+        *([1] * 49),
+    ]  # spoke all the time: every second is missing
+    assert [(one.device, one.complete) for one in ended[:2]] == [("kitchen", False), ("x1", False)]
+    assert len(ended) == 1 + 50 - 1
+
+
+def test_invented_runs_of_one_name_do_not_stay() -> None:
+    receipt = Receipt()
+    for number in range(100):
+        receipt([b"health", msgspec.json.encode(health(f"run {number}"))])
+    assert len(receipt._runs._runs["d"]) == message_module.MOST_RUNS
+
+
+def test_two_daemons_of_one_name_are_told_apart_by_their_runs() -> None:
+    """No loss is invented, though both are in the middle of their runs; what is really missing is counted."""
+    receipt, now_ns, lost = Receipt(), 1_795_318_281 * 10**9, []
+    for index, (stream, seq) in enumerate(
+        [("a", 700), ("b", 90), ("a", 701), ("b", 91), ("b", 93), ("a", 702), ("a", 704)]
+    ):
+        header = msgspec.structs.replace(
+            health(stream), seq=seq, at_sample=16_000 * seq, time_ns=now_ns + index * 500_000_000
+        )
+        lost.append(receipt([b"health", msgspec.json.encode(header)]).lost)
+    assert lost == [0, 0, 0, 0, 1, 0, 1]
+
+
+def test_what_was_missed_at_a_restart_is_counted() -> None:
+    receipt, now_ns, lost = Receipt(), 1_795_318_281 * 10**9, []
+    for seconds, stream, seq, uptime_seconds in [(0, "a", 700, 700), (60, "b", 3, 2), (61, "b", 4, 3)]:
+        header = msgspec.structs.replace(
+            health(stream), seq=seq, at_sample=16_000 * uptime_seconds, time_ns=now_ns + seconds * 10**9
+        )
+        lost.append(receipt([b"health", msgspec.json.encode(header)]).lost)
+    assert lost == [0, 3, 0]
+
+
+def test_two_daemons_of_one_name_do_not_end_each_others_utterances() -> None:
+    """The first message of the second ends what is open, as after a restart; from then on both are heard whole."""
+    a, truth_a = conversation(1, streams=1, utterances=4)
+    b, truth_b = conversation(2, streams=1, utterances=4)
+    b = [dataclasses.replace(one, header=msgspec.structs.replace(one.header, stream="b")) for one in b]
+    collectors = Collectors()
+    mixed = [one for pair in zip(a, b, strict=False) for one in pair]
+    mixed += a[len(b) :] + b[len(a) :]
+    found = [ended for message in mixed for ended in collectors.push(message)]
+    assert all(one.complete for one in found)
+    assert {(one.stream, one.utterance): one.pcm for one in found} == truth_a | {
+        ("b", number): pcm for (_, number), pcm in truth_b.items()
+    }
+
+
+def test_a_restart_through_a_broker_ends_what_is_open_at_its_first_message() -> None:
+    collectors = Collectors()
+    for message in one_utterance()[:-1]:
+        assert collectors.push(message) == []
+    (ended,) = collectors.push(Message("health", health("b", "starting")))
+    assert (ended.stream, ended.complete, ended.closed) == ("a", False, None)
