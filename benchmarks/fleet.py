@@ -186,7 +186,8 @@ def gating(day: Day, measured: Measured) -> tables.Table:
         [(f"On the device: no server at all; the engine takes {measured.alone_share:.2%} of a core while there is sound in this busy loop, "
           "the whole daemon several times that (README)."),
          (f"Cores: devices x ({day.awake_at_peak:.2f} / {measured.talk_streams:.0f} + {1 - day.awake_at_peak:.2f} / "
-         f"{measured.silent_streams:.0f}) / {day.load:g}; taking the audio from the network and decoding it is not in it."),
+         f"{measured.silent_streams:.0f}) / {day.load:g}, where {day.awake_at_peak:.2f} are awake in the busiest hour, each among so many "
+         f"streams of talk, or of silence, a core; taking the audio from the network and decoding it is not in it."),
          f"Raw audio: {RAW_BITS / 1000:.0f} kbit/s a device all day; a codec takes less, and CPU at both ends.",
          (f"Events: {sizes.event_messages:.0f} messages, {sizes.events:.0f} bytes an utterance; audio: {CHUNKS_A_SECOND:g} messages a "
          f"second of {sizes.audio:.0f} bytes.")],
