@@ -176,7 +176,7 @@ def _by_set(rows: Sequence[Utterance], manifests: Sequence[Path], ways: dict[str
                     *cells,
                 ]
             )
-    return tables.Table("Decisions by set: the gate's EER, %", tables.command_line("benchmarks.quality"), conditions,
+    return tables.Table("Decisions by set: EER of the gate in percent", tables.command_line("benchmarks.quality"), conditions,
                         ["set", "addressed", "others", *ways], found)  # fmt: skip
 
 

@@ -21,6 +21,9 @@ from inherentd.inherent_model import cli as model_cli
 from tests.docs_pages import REPOSITORY, Command, commands, pages, split, turns
 
 NOT_RUN = {
+    "while": "a loop of the shell, for ever",
+    "do": "its body",
+    "done": "its end",
     "apt-get": "installs system packages",
     "arecord": "needs a sound card",
     "brew": "macOS",
