@@ -26,8 +26,9 @@ lint: $(VENV)/test.stamp
 types: $(VENV)/test.stamp
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
+# Two at a time: most of them wait for something that goes on in real time.
 unit: $(VENV)/test.stamp
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 audit: $(VENV)/test.stamp  ## known vulnerabilities in the pinned dependencies
 	$(BIN)/python scripts/audit.py constraints.txt
