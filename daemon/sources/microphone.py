@@ -24,15 +24,17 @@ from inherentd.daemon.sources.capture import Capture
 from inherentd.daemon.sources.opening import Opening, Probe
 from inherentd.daemon.sources.vitals import Vitals
 from inherentd.daemon.stop import StopSignals, wait_for
+from inherentd.pipeline.frontend import FrontendSpec
 from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
 
 STALL_SECONDS = 0.8  # without a block; a busy interpreter may hold a block back for some 100 ms
 GRACE_SECONDS = 0.3  # looked once more for so long: this process may have been the one that stood still
 RETRY_SECONDS = 0.5
 PROBE_EVERY_SECONDS = 10.0  # a process of 0.3 CPU seconds, only while the fallback is heard
-STEP_SAMPLES = 1280  # of our models: 80 ms
+STEP_FRAMES = 4  # of our models: 80 ms
+STEP_SAMPLES = STEP_FRAMES * FrontendSpec().hop_samples
 # A step's last frame reaches so far into the next block: with as much silence before the first, steps end with blocks.
-LEAD_SAMPLES = 192
+LEAD_SAMPLES = FrontendSpec().span_samples(STEP_FRAMES) - STEP_SAMPLES
 HELD_BACK_SAMPLES = 640  # at most by the resampler (measured: soxr's chunks at 32 to 48 kHz)
 ZEROS_SECONDS = 5.0  # a real microphone is never that silent
 STAND_IN_LATE_SECONDS = (

@@ -61,14 +61,19 @@ def daemon_that_hears(pcm: np.ndarray, folder: Path) -> Daemon:
     return Daemon(["--input", str(write_wav(folder / "a.wav", pcm)), "--set", "publish.scores_per_second=50"])
 
 
+def visit(page: Any, shown: Dashboard) -> Dashboard:
+    """Open a dashboard's page, and return the dashboard once the page shows a daemon that listens."""
+    page.goto(shown.url)
+    page.wait_for_selector("#state[data-state=listening]")
+    return shown
+
+
 def test_an_utterance_is_seen_heard_and_judged(
     page: Any, dashboard: Callable[..., Dashboard], pcm: np.ndarray, tmp_path: Path
 ) -> None:
     running = daemon_that_hears(pcm, tmp_path)
     try:
-        shown = dashboard(running.endpoint)
-        page.goto(shown.url)
-        page.wait_for_selector("#state[data-state=listening]")
+        visit(page, dashboard(running.endpoint))
         assert "key" not in page.url  # not in the history, not in what is sent on
         messages = running.until("gate.closed", utterance=1)
         page.wait_for_selector("#utterance-list > li")
@@ -125,9 +130,7 @@ def test_it_goes_on_when_dashboard_and_daemon_come_back(
 ) -> None:
     running = daemon_that_hears(pcm, tmp_path)
     try:
-        shown = dashboard(running.endpoint)
-        page.goto(shown.url)
-        page.wait_for_selector("#state[data-state=listening]")
+        shown = visit(page, dashboard(running.endpoint))
         assert shown.close() == (0, "")
         page.wait_for_selector("#state[data-state=unreachable]")
         assert "No connection since" in page.inner_text("#connection")
