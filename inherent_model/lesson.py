@@ -20,9 +20,11 @@ class Lesson(nn.Module):
     is the lesson's: the model does not keep it."""
 
     def __init__(self, model: InherentModel, phoneme_weight: float, word_weight: float = 0.0, terms: int = 0, *,
-                 single_label: SingleLabel | None = None, class_weight: float = 0.0) -> None:  # fmt: skip
+                 single_label: SingleLabel | None = None, class_weight: float = 0.0,
+                 gate_weight: float = 1.0) -> None:  # fmt: skip
         super().__init__()
         self.model = model
+        self.head_weights = torch.tensor([gate_weight] + [1.0] * (len(model.config.heads) - 1))
         self.phoneme_weight = phoneme_weight
         self.word_weight = word_weight
         self.single_label: SingleLabel | None = single_label
@@ -35,7 +37,7 @@ class Lesson(nn.Module):
         """Return the loss and its parts (dense, peak with that of the classes, phoneme, word), detached."""
         understood, phoneme_logits, _ = self.model.understand(batch.mel, self.model.initial_state(len(batch.mel)))
         logits = self.model.score(understood).float()
-        dense, peak = head_losses(logits, batch.target, batch.weight)
+        dense, peak = head_losses(logits, batch.target, batch.weight, self.head_weights)
         if self.single_label and self.class_weight:
             peak = peak + self.class_weight * class_loss(logits, batch.target, self.single_label)
         phoneme = phoneme_loss(phoneme_logits, batch)
@@ -47,20 +49,22 @@ class Lesson(nn.Module):
         return loss, torch.stack([dense, peak, phoneme, word]).detach()
 
 
-def head_losses(logits: Tensor, target: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean loss of the steps and that of the peaks; all inputs [batch, steps, heads].
+def head_losses(logits: Tensor, target: Tensor, weight: Tensor, head_weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean loss of the steps and that of the peaks; inputs [batch, steps, heads], and how much each head
+    counts in the means, [heads].
 
     The peak term is what a gate is judged by: over a stream without a fired head its highest score counts, wherever
     it occurs; with one, the highest within the time in which the head should be certain.
     """
     bce = nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    emphasis = weight * (1 + POSITIVE_EMPHASIS * target)
+    emphasis = weight * (1 + POSITIVE_EMPHASIS * target) * head_weights
     dense = (bce * emphasis).sum() / emphasis.sum()
     positive = (target * (weight > 0)).amax(1)
     inside = logits.masked_fill(target < 1, -30.0).amax(1)
     outside = logits.masked_fill((target > 0) | (weight == 0), -30.0).amax(1)
     softplus = nn.functional.softplus
-    return dense, (positive * softplus(-inside) * 2 + softplus(outside)).mean()
+    peaks = positive * softplus(-inside) * 2 + softplus(outside)
+    return dense, (peaks * head_weights).mean() / head_weights.mean()
 
 
 def class_loss(logits: Tensor, target: Tensor, single_label: SingleLabel) -> Tensor:

@@ -142,7 +142,8 @@ def train(
     if recipe.warm_start is None:
         _set_statistics(model, data.maker)
     lesson = Lesson(model, recipe.phoneme_weight, recipe.word_weight, data.maker.terms,
-                    single_label=recipe.single_label, class_weight=recipe.class_weight)  # fmt: skip
+                    single_label=recipe.single_label, class_weight=recipe.class_weight,
+                    gate_weight=recipe.gate_weight)  # fmt: skip
     run = _Run(recipe, lesson, total, rank, world)
     if resume:
         run.restore(out / "resume.pt", data)
@@ -196,6 +197,9 @@ class _Run:
         self.minutes = 0.0
         self.seen: list[list[float]] = []
         self.started = self.kept = time.monotonic()
+        self.autocast = recipe.bfloat16 and _multiplies_bfloat16()
+        if recipe.bfloat16 and not self.autocast and rank == 0:
+            print("this CPU has no instructions for bfloat16: training in float32", file=sys.stderr)
 
     @property
     def due(self) -> bool:
@@ -204,7 +208,7 @@ class _Run:
 
     def learn(self, lesson: nn.Module, batch: Batch) -> None:
         self.model.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.autocast):
             phonemes_only = self.step < self.recipe.phoneme_steps
             loss, parts = lesson(batch, phonemes_only=phonemes_only)
         self.optimizer.zero_grad()
@@ -284,14 +288,14 @@ def initial_model(recipe: TrainRecipe, spoken: dict[str, str], *, quiet: bool = 
     if recipe.warm_start:
         earlier = checkpoint.load(Path(recipe.warm_start)).model
         expected = recipe.model_config(earlier.config.phonemes)
-        blocks = len(earlier.config.dilations)
+        ear, phrase = len(earlier.config.ear_dilations), len(earlier.config.dilations)
         begun = replace(expected, heads=earlier.config.heads, dropout=earlier.config.dropout,
-                        dilations=expected.dilations[:blocks])  # fmt: skip
+                        ear_dilations=expected.ear_dilations[:ear], dilations=expected.dilations[:phrase])  # fmt: skip
         if earlier.config != begun:
             raise ModelError(f"warm_start {recipe.warm_start}: its model is {earlier.config}, the recipe's {expected}")
         model = InherentModel(expected)
         model.load_state_dict(model.state_dict() | for_heads(earlier, expected.heads, quiet=quiet).state_dict())
-        for block in model.phrase.blocks[blocks:]:
+        for block in (*model.ear.blocks[ear:], *model.phrase.blocks[phrase:]):
             nn.init.zeros_(block.norm.weight)  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue]
         return model
     return InherentModel(recipe.model_config(tuple(sorted(set("".join(spoken.values()))))))
@@ -304,6 +308,12 @@ def _join() -> tuple[int, int]:
         distributed.init_process_group("gloo")
         return distributed.get_rank(), world
     return 0, 1
+
+
+def _multiplies_bfloat16() -> bool:
+    """Return whether this CPU does; where it does not (AVX2), autocast is ten times slower than float32."""
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def _noises(recipe: TrainRecipe, spec: FrontendSpec) -> list[np.ndarray]:

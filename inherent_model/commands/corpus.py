@@ -58,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     transcribe.add_argument("--model", required=True, help="folder in faster-whisper's form, or a name such as tiny.en")
     transcribe.add_argument("--language", default="en", help="clips in this language only (default: en)")
     transcribe.add_argument("--split", choices=SPLITS, default="train", help="clips of this split (default: train)")
+    transcribe.add_argument(
+        "--min-seconds", type=float, default=0.0, help="clips of at least this length only (default: all)"
+    )
     transcribe.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, help="at a time (one a core)")
 
     convert = actions.add_parser("convert", help="turn a fetched corpus into what recipes read")

@@ -12,7 +12,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Transcribe what is not transcribed yet and say how much of it is kept."""
     whisper = Whisper(arguments.model, arguments.language, arguments.workers)
     clips, kept = transcribe(
-        arguments.manifest, whisper, language=arguments.language, split=arguments.split, workers=arguments.workers
-    )
+        arguments.manifest, whisper, language=arguments.language, split=arguments.split, workers=arguments.workers,
+        min_seconds=arguments.min_seconds,
+    )  # fmt: skip
     print(f"{clips} clips transcribed, {kept} of them clear enough to keep", file=sys.stderr)
     return 0

@@ -82,10 +82,12 @@ class Whisper:
         )
 
 
-def transcribe(manifest: Path, transcriber: Transcriber, *, language: str, split: str, workers: int) -> tuple[int, int]:
+def transcribe(
+    manifest: Path, transcriber: Transcriber, *, language: str, split: str, workers: int, min_seconds: float = 0.0
+) -> tuple[int, int]:
     """Append what is not in `transcripts.jsonl` yet; return how many new clips there are, and how many have a text."""
     known = read_transcripts(manifest)
-    missing = [path for path in wanted(manifest, language, split) if path not in known]
+    missing = [path for path in wanted(manifest, language, split, min_seconds) if path not in known]
     out = manifest.parent / FILE_NAME
     _end_with_a_line(out)
     kept = 0
@@ -103,8 +105,8 @@ def transcribe(manifest: Path, transcriber: Transcriber, *, language: str, split
     return len(missing), kept
 
 
-def wanted(manifest: Path, language: str, split: str) -> list[str]:
-    """Return the paths of the clips of a language and split that have no text."""
+def wanted(manifest: Path, language: str, split: str, min_seconds: float) -> list[str]:
+    """Return the paths of the clips of a language and split, of at least `min_seconds`, that have no text."""
     try:
         rows: list[dict[str, Any]] = [json.loads(line) for line in manifest.read_text().splitlines()]
         if not any("language" in row for row in rows):
@@ -112,7 +114,10 @@ def wanted(manifest: Path, language: str, split: str) -> list[str]:
         return [
             row["path"]
             for row in rows
-            if not row.get("text") and row.get("language") == language and row.get("split") == split
+            if not row.get("text")
+            and row.get("language") == language
+            and row.get("split") == split
+            and row.get("seconds", min_seconds) >= min_seconds
         ]
     except FileNotFoundError as error:
         raise ModelError(f"{manifest}: no such manifest; make it with `inherent corpus real`") from error

@@ -260,23 +260,38 @@ def test_the_hardest_are_those_that_the_gate_takes_for_requests() -> None:
 
 def test_the_peak_loss_counts_what_opens_a_gate() -> None:
     """One high step where nothing should fire costs as much as silence where something should."""
-    target, weight = torch.zeros(1, 10, 1), torch.ones(1, 10, 1)
-    quiet = head_losses(torch.full((1, 10, 1), -6.0), target, weight)[1]
+    target, weight, gate = torch.zeros(1, 10, 1), torch.ones(1, 10, 1), torch.ones(1)
+    quiet = head_losses(torch.full((1, 10, 1), -6.0), target, weight, gate)[1]
     spike = torch.full((1, 10, 1), -6.0)
     spike[0, 3] = 6
-    assert head_losses(spike, target, weight)[1] > quiet + 5
+    assert head_losses(spike, target, weight, gate)[1] > quiet + 5
     target[0, 5:8] = 1
-    assert head_losses(torch.full((1, 10, 1), -6.0), target, weight)[1] > 10
+    assert head_losses(torch.full((1, 10, 1), -6.0), target, weight, gate)[1] > 10
     fired = torch.full((1, 10, 1), -6.0)
     fired[0, 6] = 6
-    assert head_losses(fired, target, weight)[1] < 0.1
+    assert head_losses(fired, target, weight, gate)[1] < 0.1
+
+
+def test_the_gate_counts_as_much_as_the_recipe_says() -> None:
+    """The same mistake costs more at the gate than at another head; equal mistakes cost what they did."""
+    target, weight = torch.zeros(1, 10, 2), torch.ones(1, 10, 2)
+    at_gate, elsewhere = torch.full((2, 1, 10, 2), -6.0)
+    at_gate[..., 0] = elsewhere[..., 1] = 2.0
+    alike, emphasized = torch.ones(2), torch.tensor([3.0, 1.0])
+    for part in (0, 1):
+        costs = [head_losses(logits, target, weight, emphasized)[part] for logits in (at_gate, elsewhere)]
+        assert costs[0] > 2.9 * costs[1]
+        even = [head_losses(logits, target, weight, alike)[part] for logits in (at_gate, elsewhere)]
+        assert torch.isclose(even[0], even[1])
+        assert torch.isclose(costs[0] + costs[1], even[0] + even[1])
 
 
 def test_a_grown_model_begins_with_the_scores_of_the_one_before(corpus: Path, tmp_path: Path) -> None:
     earlier = training.train(training.load_recipe(recipe_file(corpus, tmp_path / "earlier", "steps: 3\n")))
     recipe = training.load_recipe(recipe_file(corpus, tmp_path / "grown", f"steps: 2\nwarm_start: {earlier}\n"))
-    grown = training.initial_model(msgspec.structs.replace(recipe, dilations=(1, 2, 4)), {}).eval()
-    assert len(grown.phrase.blocks) == 3
+    ears = (*recipe.ear_dilations, 2)
+    grown = training.initial_model(msgspec.structs.replace(recipe, dilations=(1, 2, 4), ear_dilations=ears), {}).eval()
+    assert (len(grown.ear.blocks), len(grown.phrase.blocks)) == (len(ears), 3)
     mel = torch.randn(2, 80, 128, generator=torch.Generator().manual_seed(0)) * 3 - 7
     assert torch.allclose(step_scores(grown, mel), step_scores(load(earlier).model, mel), atol=1e-6)
     for dilations in ((2, 2, 4), ()):

@@ -61,6 +61,15 @@ def test_clips_of_the_language_and_split_get_a_line_each_and_are_not_done_again(
     assert sorted(ear.calls) == [1, 2, 3]
 
 
+def test_short_clips_can_be_left_out(manifest: Path) -> None:
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    rows = [{**row, "seconds": int(row["path"][0]) / 10} for row in rows if row["path"][0].isdigit()]
+    manifest.write_text("\n".join(json.dumps(row) for row in rows))
+    ear = Ear({2: Heard("two", -0.1, 0.0), 3: Heard("three", -0.1, 0.0)})
+    assert transcribe(manifest, ear, language="en", split="train", workers=1, min_seconds=0.2) == (2, 2)
+    assert ear.calls == [2, 3]
+
+
 def test_an_interrupted_run_goes_on_and_its_broken_line_is_done_again(manifest: Path) -> None:
     sidecar = manifest.parent / "transcripts.jsonl"
     sidecar.write_text('{"path": "1.wav", "text": "hello"}\n{"path": "2.wav", "te')
