@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,11 @@ class Listening:
         if said.state == "listening" and silent_seconds > DEAF_SECONDS:
             return Condition("stalled", "no audio comes")
         return said if self._engine.samples or said.state == "stalled" else Condition("starting")
+
+    @property
+    def model_hash(self) -> str:
+        """Of the training of the model that runs."""
+        return self._engine.runtime.metadata.training_hash
 
     @property
     def thresholds(self) -> dict[str, float]:
@@ -232,9 +237,9 @@ class Listening:
     def _use(self, config: Config, runtime: Runtime) -> list[str]:
         """Go on with another configuration and model. Return the settings that hold from the next start only."""
         metadata = runtime.metadata
-        # Thresholds set at run time for heads that the new model does not have are dropped with them.
-        keys = {threshold_key(head) for head in metadata.head_order}
-        tuning = self.tuning.with_thresholds({key: None for key in self.tuning.thresholds if key not in keys})
+        # What was set at run time says nothing about another model.
+        same = metadata.training_hash == self.model_hash
+        tuning = self.tuning if same else replace(self.tuning, thresholds={})
         engine_config = engine_setup.engine_config(tuned(config, tuning, metadata), metadata)
         self._send(self._engine.change(engine_config, runtime))
         self._outlet.change_model(engine_setup.identity(metadata), runtime.processor)

@@ -89,17 +89,18 @@ def run(read_config: Callable[[], Config], wait_for_subscriber_seconds: float = 
 def _kept_thresholds(config: Config, metadata: ArtifactMetadata) -> Tuning:
     """Return what was set at run time to be kept. What no longer fits is left out and told: it must not keep a service down."""
     log = structlog.get_logger()
-    kept = Tuning(thresholds=tuning.kept(places.state_folder()))
-    if not kept.thresholds:
-        return kept
+    file = tuning.kept(places.state_folder())
+    kept = Tuning(file.of(metadata.training_hash))
     try:
+        if file.thresholds and not kept.thresholds:
+            raise DaemonError(f"they were set for the model {file.model or 'of an earlier version'}")
         engine_setup.engine_config(tuning.tuned(config, kept, metadata), metadata)
     except DaemonError as error:
-        log.warning(
-            "kept thresholds are left out", file=str(places.state_folder() / tuning.FILE_NAME), reason=str(error)
-        )
+        path = places.state_folder() / tuning.FILE_NAME
+        log.warning("kept thresholds are left out", file=str(path), reason=str(error))
         return Tuning()
-    log.info("thresholds kept from an earlier run", thresholds=dict(kept.thresholds))
+    if kept.thresholds:
+        log.info("thresholds kept from an earlier run", thresholds=dict(kept.thresholds))
     return kept
 
 

@@ -23,7 +23,7 @@ from inherentd.client.requests import (
 from inherentd.daemon.config_layers import nearest
 from inherentd.daemon.control import tuning
 from inherentd.daemon.control.server import Asked, ControlServer
-from inherentd.daemon.control.tuning import Tuning
+from inherentd.daemon.control.tuning import Kept, Tuning
 from inherentd.daemon.errors import DaemonError
 from inherentd.pipeline.errors import PipelineError
 from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
@@ -34,6 +34,11 @@ class Controlled(Protocol):
     """What requests need of the daemon; `daemon.listening.Listening` is one."""
 
     tuning: Tuning
+
+    @property
+    def model_hash(self) -> str:
+        """Of the training of the model that runs."""
+        ...
 
     @property
     def thresholds(self) -> dict[str, float]:
@@ -136,8 +141,10 @@ class Desk:
                 if request.keep
                 else {key: None for key, value in request.thresholds.items() if value is None}
             )
-            before = Tuning(tuning.kept(self._state_folder))
-            tuning.keep(self._state_folder, before.with_thresholds(changes).thresholds)
+            model = self._daemon.model_hash
+            before = Tuning(tuning.kept(self._state_folder).of(model))
+            thresholds = dict(before.with_thresholds(changes).thresholds)
+            tuning.keep(self._state_folder, Kept(model, thresholds))
 
     def _set_context(self, request: ContextSet) -> dict[str, Any]:
         changed = self._daemon.tuning

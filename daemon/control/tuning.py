@@ -35,6 +35,19 @@ class Tuning:
         return replace(self, reply_until=None) if self.reply_until is not None and now >= self.reply_until else self
 
 
+class Kept(msgspec.Struct, forbid_unknown_fields=True):
+    """Thresholds for the next start. A threshold says something about the model that it was found with, and nothing about
+    another one."""
+
+    model: str
+    """its training hash"""
+    thresholds: dict[str, float]
+
+    def of(self, model: str) -> dict[str, float]:
+        """Return the thresholds if they are for this model, else none."""
+        return self.thresholds if self.model == model else {}
+
+
 def tuned(config: Config, tuning: Tuning, metadata: ArtifactMetadata) -> Config:
     """Return the configuration as it holds now: thresholds replaced, the gate's own raised while the assistant speaks and
     lowered while a reply is expected."""
@@ -51,22 +64,25 @@ def tuned(config: Config, tuning: Tuning, metadata: ArtifactMetadata) -> Config:
     return msgspec.structs.replace(config, gate=msgspec.structs.replace(gate, thresholds=thresholds))
 
 
-def kept(folder: Path) -> dict[str, float]:
-    """Return the thresholds that were kept for the next start. Raises DaemonError for a file that is not ours."""
+def kept(folder: Path) -> Kept:
+    """Return what was kept for the next start. Raises DaemonError for a file that is not ours."""
     path = folder / FILE_NAME
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, float])
+        content = msgspec.json.decode(path.read_bytes())
+        if "thresholds" not in content:  # as it was written at first: nobody knows for which model
+            content = {"model": "", "thresholds": content}
+        return msgspec.convert(content, Kept)
     except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, msgspec.DecodeError) as error:
+        return Kept(model="", thresholds={})
+    except (OSError, TypeError, msgspec.MsgspecError) as error:
         raise DaemonError(f"{path}: kept thresholds cannot be read ({error}); mend or remove this file") from None
 
 
-def keep(folder: Path, thresholds: Mapping[str, float]) -> None:
+def keep(folder: Path, kept: Kept) -> None:
     """Write the thresholds for the next start, all or nothing. Raises DaemonError when that cannot be done."""
     path = folder / FILE_NAME
     try:
         private(folder)
-        write_private(path, msgspec.json.encode(dict(thresholds)))
+        write_private(path, msgspec.json.encode(kept))
     except OSError as error:
         raise DaemonError(f"{path}: thresholds cannot be kept: {error.strerror}; they are set until the stop") from None

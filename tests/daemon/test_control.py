@@ -23,7 +23,9 @@ from inherentd.client import ClientError, Control, keys
 from inherentd.client.places import control_endpoint
 from inherentd.client.requests import AnyRequest, Reply
 from inherentd.client.results import MarkResult
+from inherentd.daemon import places
 from inherentd.daemon.cli import main
+from inherentd.daemon.control.tuning import Kept, keep
 from inherentd.daemon.demo.processes import free_endpoint
 from inherentd.daemon.security import clients, new_keys
 from inherentd.pipeline.gate import GateConfig
@@ -127,6 +129,16 @@ def test_thresholds_hold_at_once_and_after_a_restart_when_kept(daemon: StartDaem
     ask("thresholds.set", thresholds={"has_photo_query": None}, keep=True)
     assert ask("thresholds.get")[0]["thresholds"]["has_photo_query"] != 0.25
     second.until("gate.opened")
+
+
+def test_thresholds_kept_for_another_model_are_left_out(daemon: StartDaemon, long_file: Path) -> None:
+    keep(places.state_folder(), Kept("of another training", {"has_photo_query": 0.25}))
+    running = daemon("--input", str(long_file))
+    running.until("health", state="listening")
+    assert ask("thresholds.get")[0]["thresholds"]["has_photo_query"] != 0.25
+    ask("stop")
+    running.until("health", state="stopping")
+    assert "kept thresholds are left out" in running.said()
 
 
 def test_the_context_raises_and_lowers_the_gate(listening: Daemon) -> None:
