@@ -53,8 +53,10 @@ def connect(
 ) -> S:
     """Return a socket that is connected as soon as somebody is there, and again whenever they come back.
 
-    Raises ClientError for an endpoint that makes no sense; the context is destroyed then.
+    Raises ClientError for an endpoint that makes no sense, the context is destroyed then, and where it was closed already.
     """
+    if context.closed:
+        raise ClientError(f"the connection to {endpoint} was closed before; make another one")
     try:
         socket = context.socket(kind)
         harden(socket, endpoint)

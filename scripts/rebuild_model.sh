@@ -1,7 +1,8 @@
 #!/bin/sh
 # Corpus, model, thresholds, report and artifacts from nothing: sh scripts/rebuild_model.sh [--quick]
 # Needs the set-up of docs/training.md. Works in the current folder (corpora/, runs/, models/; corpora/text and
-# corpora/noise are used where they exist). Whatever exists already is kept: an interrupted rebuild goes on where it was.
+# corpora/noise are used where they exist; WHISPER is a name of it, or a folder in faster-whisper's form). Whatever exists
+# already is kept: an interrupted rebuild goes on where it was.
 # --quick takes a small corpus and a small network through the same commands, in minutes: the model is good for nothing.
 set -eu
 configs=$(dirname "$0")/../configs
@@ -11,7 +12,7 @@ case "$*" in
     det=$out/det.png pages=$out/README.md shipped="--only inherent.onnx inherent-batched.onnx inherent-windowed.onnx"
     ;;
 "")
-    corpora="first talk near life voices" real=$configs/corpus/real.yaml stages="start hear whole"
+    corpora="first talk near life voices more blends" real=$configs/corpus/real.yaml stages="start hear whole robust"
     out=models events=--real clips="--limit 300" day="--hours 24"
     det=$out/det.png pages="$out/README.md README.md docs/tuning.md"
     [ ! -d docs ] || det=docs/det.png # where the pages show it
@@ -25,13 +26,19 @@ esac
 for name in $corpora; do
     inherent corpus build --config "$configs/corpus/$name.yaml"
 done
-[ -z "$real" ] || inherent corpus real --config "$real"
+if [ -n "$real" ]; then
+    inherent corpus real --config "$real"
+    inherent corpus transcribe --manifest corpora/real/manifest.jsonl --model "${WHISPER:-tiny.en}" --min-seconds 2 ||
+        echo "going on without the words of real speech" >&2
+fi
 for stage in $stages; do
+    train="inherent train"
+    [ $stage != robust ] || train="torchrun --nproc-per-node 2 -m -- inherentd.inherent_model.cli train"
     # A stage that was interrupted left its state behind; one that has ended left none.
     if [ -f "runs/$stage/resume.pt" ]; then
-        inherent train --config "$configs/train/$stage.yaml" --resume
+        $train --config "$configs/train/$stage.yaml" --resume
     elif [ ! -f "runs/$stage/best.safetensors" ]; then
-        inherent train --config "$configs/train/$stage.yaml"
+        $train --config "$configs/train/$stage.yaml"
     fi
     recipe="$configs/train/$stage.yaml" weights="runs/$stage/best.safetensors"
 done

@@ -123,6 +123,16 @@ def test_an_answer_that_is_none(answer: bytes) -> None:
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_a_closed_connection_says_so() -> None:
+    asking, also = Control("tcp://127.0.0.1:9"), AsyncControl("tcp://127.0.0.1:9")
+    for connection in (asking, also):
+        connection.close()
+    with pytest.raises(ClientError, match="was closed before"):
+        asking.status()
+    with pytest.raises(ClientError, match="was closed before"):
+        asyncio.run(also.status())
+
+
 def test_the_wrong_number_of_samples_is_not_taken() -> None:
     with pytest.raises(ClientError, match="got 3 bytes of audio, expected 20"):
         control._samples(b"abc", 10, 20)

@@ -21,6 +21,11 @@ if [ "$1" = train ]; then
     echo "$out" > "$out/best.safetensors"
 fi
 """
+# torchrun --nproc-per-node 2 -m -- inherentd.inherent_model.cli train --config ...
+TORCHRUN = """#!/bin/sh
+shift 5
+exec inherent "$@"
+"""
 SCRIPT = Path(__file__).parents[2] / "scripts" / "rebuild_model.sh"
 
 
@@ -48,11 +53,12 @@ def test_the_quick_rebuild_makes_everything(tmp_path: Path) -> None:
 
 
 def commands_of(folder: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
-    """Run the script with an `inherent` that only notes what it is told to do."""
+    """Run the script with an `inherent`, alone or under `torchrun`, that only notes what it is told to do."""
     programs = folder / "programs"
     programs.mkdir(exist_ok=True)
-    (programs / "inherent").write_text(STUB)
-    (programs / "inherent").chmod(0o755)
+    for name, text in (("inherent", STUB), ("torchrun", TORCHRUN)):
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(["sh", str(SCRIPT), *arguments], cwd=folder, env={**os.environ, "PATH": path},
                           capture_output=True, text=True, check=False)  # fmt: skip
@@ -67,8 +73,10 @@ def test_the_whole_rebuild_makes_what_is_shipped_and_fills_the_pages(tmp_path: P
         (tmp_path / page).touch()
     done, commands = commands_of(tmp_path)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "models" / "inherent.safetensors").read_text() == "runs/whole\n"
+    assert (tmp_path / "models" / "inherent.safetensors").read_text() == "runs/robust\n"
     assert "--out models/events.json --det docs/det.png" in "".join(commands)
+    stages = [line.split("/")[-1] for line in commands if line.startswith("train")]
+    assert stages == ["start.yaml", "hear.yaml", "whole.yaml", "robust.yaml"]
     assert commands[-3:] == [
         "eval-state --model models/inherent.onnx --hours 24 --out models/state.json",
         "card --models models models/README.md",
