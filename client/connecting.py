@@ -53,7 +53,7 @@ def connect(
 ) -> S:
     """Return a socket that is connected as soon as somebody is there, and again whenever they come back.
 
-    Raises ClientError for an endpoint that makes no sense, the context is destroyed then, and where it was closed already.
+    Raises ClientError for an endpoint that makes no sense (the context is destroyed then) and after close().
     """
     if context.closed:
         raise ClientError(f"the connection to {endpoint} was closed before; make another one")

@@ -70,7 +70,7 @@ class Control(Connection[zmq.Socket[bytes]], Closing):
         return self.ask("thresholds.get")[0]["thresholds"]
 
     def set_thresholds(self, thresholds: Thresholds, *, keep: bool = False) -> dict[str, float]:
-        """Set some (None: again as configured; `keep`: also after a restart). Return all as they are now."""
+        """Set some (None: again as configured; `keep`: also after a restart, for this model). Return all as they are now."""
         return self.ask("thresholds.set", thresholds=dict(thresholds), keep=keep)[0]["thresholds"]
 
     def set_context(
@@ -141,7 +141,7 @@ class AsyncControl(AsyncConnection, AsyncClosing):
         return (await self.ask("thresholds.get"))[0]["thresholds"]
 
     async def set_thresholds(self, thresholds: Thresholds, *, keep: bool = False) -> dict[str, float]:
-        """Set some (None: again as configured; `keep`: also after a restart). Return all as they are now."""
+        """Set some (None: again as configured; `keep`: also after a restart, for this model). Return all as they are now."""
         return (await self.ask("thresholds.set", thresholds=dict(thresholds), keep=keep))[0]["thresholds"]
 
     async def set_context(

@@ -47,7 +47,9 @@ class ThresholdsSet(Request, frozen=True, kw_only=True, tag="thresholds.set"):
         dict[str, Probability | None],
         Meta(description="by key; null: again as the configuration says", examples=[{"is_interesting": 0.8}]),
     ]
-    keep: Annotated[bool, Meta(description="also after a restart", examples=[True])] = False
+    keep: Annotated[bool, Meta(description="also after a restart, for the model that runs now", examples=[True])] = (
+        False
+    )
 
 
 class ContextSet(Request, frozen=True, kw_only=True, tag="context.set"):
@@ -71,7 +73,8 @@ class AudioGet(Request, frozen=True, kw_only=True, tag="audio"):
 
 
 class Reload(Request, frozen=True, kw_only=True, tag="reload"):
-    """Read the configuration again and load the model again; answered when both are in use."""
+    """Read the configuration again and load the model again; answered when both are in use. Thresholds that were set hold on if
+    it is the same model."""
 
 
 class Mark(Request, frozen=True, kw_only=True, tag="mark"):

@@ -97,7 +97,7 @@ class ThresholdsSetResult(Struct, frozen=True, kw_only=True):
     """What is in use now."""
 
     thresholds: Annotated[Thresholds, Meta(examples=[{"is_interesting": 0.8, "has_start_timer_intent": 0.026}])]
-    kept: Annotated[bool, Meta(description="also after a restart", examples=[True])]
+    kept: Annotated[bool, Meta(description="also after a restart, for the model that runs now", examples=[True])]
 
 
 class ContextResult(Struct, frozen=True, kw_only=True):

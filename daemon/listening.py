@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from inherentd.daemon.reloading import Reloads, needing_restart
 from inherentd.daemon.security import memory
 from inherentd.daemon.sources import Pcm, Source
 from inherentd.daemon.stop import StopSignals
-from inherentd.pipeline.artifact import threshold_key
+from inherentd.pipeline.artifact import ArtifactMetadata, threshold_key
 from inherentd.pipeline.engine import Engine
 from inherentd.pipeline.events import Event
 from inherentd.pipeline.runtimes import Runtime
@@ -42,11 +43,13 @@ class Listening:
     """What runs while the daemon runs. Requests come in through `desk`, if there is one."""
 
     def __init__(self, config: Config, engine: Engine, source: Source, outlet: Outlet, *, reloads: Reloads,
-                 stop: StopSignals, tuning: Tuning, figures: Figures, recorder: Recorder | None) -> None:  # fmt: skip
-        """Take what was opened; nothing is read yet."""
+                 stop: StopSignals, tuning: Tuning, kept: Callable[[Config, ArtifactMetadata], dict[str, float]],
+                 figures: Figures, recorder: Recorder | None) -> None:  # fmt: skip
+        """Take what was opened; nothing is read yet. `kept` gives the thresholds that were kept for a model."""
         self.tuning = tuning
         self.desk: Desk | None = None
         self._config, self._engine, self._source, self._outlet = config, engine, source, outlet
+        self._kept = kept
         self._reloads, self._stop, self._figures, self._recorder = reloads, stop, figures, recorder
         self._started_with = config
         """some settings hold from the start to the stop"""
@@ -237,9 +240,9 @@ class Listening:
     def _use(self, config: Config, runtime: Runtime) -> list[str]:
         """Go on with another configuration and model. Return the settings that hold from the next start only."""
         metadata = runtime.metadata
-        # What was set at run time says nothing about another model.
-        same = metadata.training_hash == self.model_hash
-        tuning = self.tuning if same else replace(self.tuning, thresholds={})
+        # What was set at run time says nothing about another model; without a hash nobody knows which one it is.
+        same = metadata.training_hash == self.model_hash != ""
+        tuning = self.tuning if same else replace(self.tuning, thresholds=self._kept(config, metadata))
         engine_config = engine_setup.engine_config(tuned(config, tuning, metadata), metadata)
         self._send(self._engine.change(engine_config, runtime))
         self._outlet.change_model(engine_setup.identity(metadata), runtime.processor)

@@ -45,7 +45,7 @@ def run(read_config: Callable[[], Config], wait_for_subscriber_seconds: float = 
     runtime = engine_setup.open_model(config.model)
     metadata = runtime.metadata
     _warn_of(runtime.processor)
-    kept = _kept_thresholds(config, metadata)
+    kept = Tuning(_kept_thresholds(config, metadata))
     engine = Engine(engine_setup.engine_config(tuning.tuned(config, kept, metadata), metadata), runtime)
     figures = Figures(engine_setup.running_model(runtime), metadata.head_order[1:])
     with ExitStack() as stack:
@@ -69,7 +69,7 @@ def run(read_config: Callable[[], Config], wait_for_subscriber_seconds: float = 
         source = stack.enter_context(open_source(config.input, stop))
         recorder = open_recorder(config.captures, engine, publisher.stream, publisher.device)
         listening = Listening(config, engine, source, outlet, reloads=Reloads(read_config), stop=stop, tuning=kept,
-                              figures=figures, recorder=recorder)  # fmt: skip
+                              kept=_kept_thresholds, figures=figures, recorder=recorder)  # fmt: skip
         if control is not None:
             listening.desk = Desk(control, listening, places.state_folder())
         log.info("listening", input=config.input.source, speed=config.input.speed)
@@ -86,21 +86,21 @@ def run(read_config: Callable[[], Config], wait_for_subscriber_seconds: float = 
                 log.warning("samples that were not numbers were taken as 0", samples=bad)
 
 
-def _kept_thresholds(config: Config, metadata: ArtifactMetadata) -> Tuning:
-    """Return what was set at run time to be kept. What no longer fits is left out and told: it must not keep a service down."""
-    log = structlog.get_logger()
-    file = tuning.kept(places.state_folder())
-    kept = Tuning(file.of(metadata.training_hash))
+def _kept_thresholds(config: Config, metadata: ArtifactMetadata) -> dict[str, float]:
+    """Return what was set at run time for this model to be kept. What no longer fits is left out and told: it must not keep
+    a service down."""
+    log, folder = structlog.get_logger(), places.state_folder()
+    file = folder / tuning.FILE_NAME
+    kept = tuning.kept(folder).get(metadata.training_hash, {})
     try:
-        if file.thresholds and not kept.thresholds:
-            raise DaemonError(f"they were set for the model {file.model or 'of an earlier version'}")
-        engine_setup.engine_config(tuning.tuned(config, kept, metadata), metadata)
+        engine_setup.engine_config(tuning.tuned(config, Tuning(kept), metadata), metadata)
     except DaemonError as error:
-        path = places.state_folder() / tuning.FILE_NAME
-        log.warning("kept thresholds are left out", file=str(path), reason=str(error))
-        return Tuning()
-    if kept.thresholds:
-        log.info("thresholds kept from an earlier run", thresholds=dict(kept.thresholds))
+        log.warning("kept thresholds are left out", file=str(file), reason=str(error))
+        return {}
+    if kept:
+        log.info("thresholds kept from an earlier run", thresholds=kept)
+    elif file.exists():
+        log.info("the thresholds in this file are of other models; this one has its own", file=str(file))
     return kept
 
 

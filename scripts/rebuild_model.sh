@@ -1,7 +1,7 @@
 #!/bin/sh
 # Corpus, model, thresholds, report and artifacts from nothing: sh scripts/rebuild_model.sh [--quick]
 # Needs the set-up of docs/training.md. Works in the current folder (corpora/, runs/, models/; corpora/text and
-# corpora/noise are used where they exist; WHISPER is a name of it, or a folder in faster-whisper's form). Whatever exists
+# corpora/noise are used where they exist; WHISPER names a model of it, or a folder in faster-whisper's form). Whatever exists
 # already is kept: an interrupted rebuild goes on where it was.
 # --quick takes a small corpus and a small network through the same commands, in minutes: the model is good for nothing.
 set -eu

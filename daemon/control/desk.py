@@ -23,7 +23,7 @@ from inherentd.client.requests import (
 from inherentd.daemon.config_layers import nearest
 from inherentd.daemon.control import tuning
 from inherentd.daemon.control.server import Asked, ControlServer
-from inherentd.daemon.control.tuning import Kept, Tuning
+from inherentd.daemon.control.tuning import Tuning
 from inherentd.daemon.errors import DaemonError
 from inherentd.pipeline.errors import PipelineError
 from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
@@ -135,16 +135,10 @@ class Desk:
         changed = self._daemon.tuning.with_thresholds(request.thresholds)
         self._daemon.retune(changed)
         # What is left to the configuration again is not to come back at the next start either.
-        if request.keep or None in request.thresholds.values():
-            changes = (
-                request.thresholds
-                if request.keep
-                else {key: None for key, value in request.thresholds.items() if value is None}
-            )
-            model = self._daemon.model_hash
-            before = Tuning(tuning.kept(self._state_folder).of(model))
-            thresholds = dict(before.with_thresholds(changes).thresholds)
-            tuning.keep(self._state_folder, Kept(model, thresholds))
+        changes = {key: value for key, value in request.thresholds.items() if request.keep or value is None}
+        if changes:
+            before = Tuning(tuning.kept(self._state_folder).get(self._daemon.model_hash, {}))
+            tuning.keep(self._state_folder, self._daemon.model_hash, before.with_thresholds(changes).thresholds)
 
     def _set_context(self, request: ContextSet) -> dict[str, Any]:
         changed = self._daemon.tuning

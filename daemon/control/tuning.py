@@ -35,19 +35,6 @@ class Tuning:
         return replace(self, reply_until=None) if self.reply_until is not None and now >= self.reply_until else self
 
 
-class Kept(msgspec.Struct, forbid_unknown_fields=True):
-    """Thresholds for the next start. A threshold says something about the model that it was found with, and nothing about
-    another one."""
-
-    model: str
-    """its training hash"""
-    thresholds: dict[str, float]
-
-    def of(self, model: str) -> dict[str, float]:
-        """Return the thresholds if they are for this model, else none."""
-        return self.thresholds if self.model == model else {}
-
-
 def tuned(config: Config, tuning: Tuning, metadata: ArtifactMetadata) -> Config:
     """Return the configuration as it holds now: thresholds replaced, the gate's own raised while the assistant speaks and
     lowered while a reply is expected."""
@@ -64,25 +51,26 @@ def tuned(config: Config, tuning: Tuning, metadata: ArtifactMetadata) -> Config:
     return msgspec.structs.replace(config, gate=msgspec.structs.replace(gate, thresholds=thresholds))
 
 
-def kept(folder: Path) -> Kept:
-    """Return what was kept for the next start. Raises DaemonError for a file that is not ours."""
+def kept(folder: Path) -> dict[str, dict[str, float]]:
+    """Return the thresholds that were kept for the next start, by the training hash of the model that they were set for:
+    they say nothing about another one. Raises DaemonError for a file that is not ours."""
     path = folder / FILE_NAME
     try:
-        content = msgspec.json.decode(path.read_bytes())
-        if "thresholds" not in content:  # as it was written at first: nobody knows for which model
-            content = {"model": "", "thresholds": content}
-        return msgspec.convert(content, Kept)
-    except FileNotFoundError:
-        return Kept(model="", thresholds={})
-    except (OSError, TypeError, msgspec.MsgspecError) as error:
+        content = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, float] | float])
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError) as error:
         raise DaemonError(f"{path}: kept thresholds cannot be read ({error}); mend or remove this file") from None
+    # At first the thresholds stood here by themselves: nobody knows for which model, so they are passed over.
+    return {model: thresholds for model, thresholds in content.items() if isinstance(thresholds, dict)}
 
 
-def keep(folder: Path, kept: Kept) -> None:
-    """Write the thresholds for the next start, all or nothing. Raises DaemonError when that cannot be done."""
+def keep(folder: Path, model: str, thresholds: Mapping[str, float]) -> None:
+    """Write the thresholds of a model for the next start, all or nothing. Raises DaemonError when that cannot be done."""
     path = folder / FILE_NAME
+    by_model = {**kept(folder), model: dict(thresholds)}
     try:
         private(folder)
-        write_private(path, msgspec.json.encode(kept))
+        write_private(path, msgspec.json.encode(by_model))
     except OSError as error:
         raise DaemonError(f"{path}: thresholds cannot be kept: {error.strerror}; they are set until the stop") from None

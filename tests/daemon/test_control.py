@@ -25,7 +25,7 @@ from inherentd.client.requests import AnyRequest, Reply
 from inherentd.client.results import MarkResult
 from inherentd.daemon import places
 from inherentd.daemon.cli import main
-from inherentd.daemon.control.tuning import Kept, keep
+from inherentd.daemon.control.tuning import keep
 from inherentd.daemon.demo.processes import free_endpoint
 from inherentd.daemon.security import clients, new_keys
 from inherentd.pipeline.gate import GateConfig
@@ -131,14 +131,29 @@ def test_thresholds_hold_at_once_and_after_a_restart_when_kept(daemon: StartDaem
     second.until("gate.opened")
 
 
-def test_thresholds_kept_for_another_model_are_left_out(daemon: StartDaemon, long_file: Path) -> None:
-    keep(places.state_folder(), Kept("of another training", {"has_photo_query": 0.25}))
-    running = daemon("--input", str(long_file))
-    running.until("health", state="listening")
-    assert ask("thresholds.get")[0]["thresholds"]["has_photo_query"] != 0.25
-    ask("stop")
-    running.until("health", state="stopping")
-    assert "kept thresholds are left out" in running.said()
+def test_thresholds_are_of_the_model_that_they_were_set_for(daemon: StartDaemon, tmp_path: Path) -> None:
+    """At a start as at a reload, and they come back with their model."""
+    keep(places.state_folder(), "other", {"has_photo_query": 0.75})
+    model = tiny_model.build(tmp_path / "model")
+    audio = write_wav(tmp_path / "a.wav", np.concatenate([quiet(60), loud(1, 0)]))
+    daemon("--input", str(audio), "--model", str(model)).until("health", state="listening")
+
+    def become(training_hash: str) -> None:
+        tiny_model.write_metadata(model, "streaming", training_hash=training_hash)
+        ask("reload", timeout_seconds=20)
+
+    def photo() -> float:
+        return ask("thresholds.get")[0]["thresholds"]["has_photo_query"]
+
+    own = photo()
+    assert own not in (0.25, 0.75)
+    ask("thresholds.set", thresholds={"has_photo_query": 0.25}, keep=True)
+    become("other")
+    assert photo() == 0.75
+    ask("thresholds.set", thresholds={"has_photo_query": None})
+    assert photo() == own
+    become("tiny")
+    assert photo() == 0.25
 
 
 def test_the_context_raises_and_lowers_the_gate(listening: Daemon) -> None:

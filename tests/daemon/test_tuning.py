@@ -9,7 +9,7 @@ import pytest
 
 from inherentd.daemon import engine_setup
 from inherentd.daemon.config import Config, ControlSection, GateSection
-from inherentd.daemon.control.tuning import FILE_NAME, Kept, Tuning, keep, kept, tuned
+from inherentd.daemon.control.tuning import FILE_NAME, Tuning, keep, kept, tuned
 from inherentd.daemon.errors import DaemonError
 from inherentd.pipeline.artifact import load_metadata
 from inherentd.pipeline.frontend import FrontendSpec
@@ -51,21 +51,22 @@ def test_an_expected_reply_is_over_in_time() -> None:
 
 def test_kept_thresholds_are_private_and_come_back(tmp_path: Path) -> None:
     folder = tmp_path / "state"
-    assert kept(folder).of("a1") == {}
-    keep(folder, Kept("a1", {"is_interesting": 0.7}))
-    assert kept(folder).of("a1") == {"is_interesting": 0.7}
-    assert kept(folder).of("b2") == {}
+    assert kept(folder) == {}
+    keep(folder, "a1", {"is_interesting": 0.7})
+    keep(folder, "b2", {"is_interesting": 0.5})
+    keep(folder, "a1", {"is_interesting": 0.8})
+    assert kept(folder) == {"a1": {"is_interesting": 0.8}, "b2": {"is_interesting": 0.5}}
     assert stat.S_IMODE((folder / FILE_NAME).stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_thresholds_that_an_earlier_version_kept_are_for_no_model_that_is_known(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text('{"is_interesting": 0.7}')
-    assert kept(tmp_path) == Kept("", {"is_interesting": 0.7})
+    assert kept(tmp_path) == {}
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[1]", b"1", b'{"a": "b"}', b'{"model": "a", "thresholds": 1}', b"\xff\xfe"]
+    "content", [b"", b"{", b"[1]", b"1", b'{"a": "b"}', b'{"a": {"b": "c"}}', b'{"a": "\xff"}', b"\xff\xfe"]
 )
 def test_a_damaged_file_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE_NAME).write_bytes(content)
@@ -76,4 +77,4 @@ def test_a_damaged_file_is_one_clear_error(tmp_path: Path, content: bytes) -> No
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DaemonError, match="cannot be kept"):
-        keep(tmp_path / "file", Kept("a1", {"is_interesting": 0.7}))
+        keep(tmp_path / "file", "a1", {"is_interesting": 0.7})

@@ -286,6 +286,18 @@ def test_the_gate_counts_as_much_as_the_recipe_says() -> None:
         assert torch.isclose(costs[0] + costs[1], even[0] + even[1])
 
 
+def test_a_recipe_says_how_much_the_gate_counts_and_how_precise_the_numbers_are(corpus: Path, tmp_path: Path) -> None:
+    """bfloat16 is float32 on a CPU without it; either way the losses are nearly those of float32."""
+
+    def losses(name: str, wanted: str) -> np.ndarray:
+        out = training.train(training.load_recipe(recipe_file(corpus, tmp_path / name, f"steps: 2\n{wanted}"))).parent
+        return np.array(json.loads((out / "log.jsonl").read_text().splitlines()[-1])["dense_peak_phoneme_word"])
+
+    plain = losses("plain", "")
+    assert not np.allclose(losses("gate", "gate_weight: 30\n")[:2], plain[:2], rtol=0.02)
+    assert np.allclose(losses("precision", "bfloat16: true\n"), plain, rtol=0.02)
+
+
 def test_a_grown_model_begins_with_the_scores_of_the_one_before(corpus: Path, tmp_path: Path) -> None:
     earlier = training.train(training.load_recipe(recipe_file(corpus, tmp_path / "earlier", "steps: 3\n")))
     recipe = training.load_recipe(recipe_file(corpus, tmp_path / "grown", f"steps: 2\nwarm_start: {earlier}\n"))
