@@ -94,13 +94,15 @@ def _kept_thresholds(config: Config, metadata: ArtifactMetadata) -> dict[str, fl
     kept = tuning.kept(folder).get(metadata.training_hash, {})
     try:
         engine_setup.engine_config(tuning.tuned(config, Tuning(kept), metadata), metadata)
-    except DaemonError as error:
+    except (DaemonError, PipelineError) as error:
         log.warning("kept thresholds are left out", file=str(file), reason=str(error))
         return {}
     if kept:
         log.info("thresholds kept from an earlier run", thresholds=kept)
     elif file.exists():
-        log.info("the thresholds in this file are of other models; this one has its own", file=str(file))
+        log.warning(
+            "no kept thresholds are for this model: set them again with --keep, or remove this file", file=str(file)
+        )
     return kept
 
 

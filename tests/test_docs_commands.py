@@ -156,6 +156,8 @@ def problem(command: Command) -> str:
     words[0] = Path(words[0]).name if "/" in words[0] else words[0]
     if words[0] in NOT_RUN:
         return ""
+    if words[0] == "torchrun":  # -- inherentd.inherent_model.cli train ...
+        words = ["inherent", *words[words.index("--") + 2 :]]
     if words[0] not in OURS:
         return f"unknown program {words[0]!r}: run it here, or say in NOT_RUN why not"
     missing = [word for word in words[1:] if not known_file(word)]

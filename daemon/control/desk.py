@@ -136,9 +136,11 @@ class Desk:
         self._daemon.retune(changed)
         # What is left to the configuration again is not to come back at the next start either.
         changes = {key: value for key, value in request.thresholds.items() if request.keep or value is None}
-        if changes:
-            before = Tuning(tuning.kept(self._state_folder).get(self._daemon.model_hash, {}))
-            tuning.keep(self._state_folder, self._daemon.model_hash, before.with_thresholds(changes).thresholds)
+        model = self._daemon.model_hash
+        before = Tuning(tuning.kept(self._state_folder).get(model, {}))
+        after = before.with_thresholds(changes)
+        if after != before:
+            tuning.keep(self._state_folder, model, after.thresholds)
 
     def _set_context(self, request: ContextSet) -> dict[str, Any]:
         changed = self._daemon.tuning
