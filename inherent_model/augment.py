@@ -6,6 +6,8 @@ Mel power is additive for uncorrelated sounds and a room's late reverberation sm
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 import torch
@@ -25,6 +27,12 @@ class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     room_probability: float = 0.5
     reverberation_s: tuple[float, float] = (0.15, 0.9)
     """time to decay by 60 dB"""
+    reverberation_share: tuple[float, float] = (0.05, 0.6)
+    """power of the late tail over that of the dry sound, which loses half as much: 0.6 is 0.7 dB under it, 1.5 is 8 dB over"""
+    babble_share: float = 0.0
+    """of the noises: several voices of the training clips at once"""
+    talkers: tuple[int, int] = (3, 7)
+    """how many"""
     tilt_db: float = 6.0
     """a smooth random curve over frequency with about this standard deviation: microphones and distances"""
     band_limit_probability: float = 0.4
@@ -38,7 +46,7 @@ class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse ranges that are the wrong way round."""
-        for name in ("warp", "gain_db", "snr_db", "reverberation_s", "band_limit_hz"):
+        for name in ("warp", "gain_db", "snr_db", "reverberation_s", "reverberation_share", "talkers", "band_limit_hz"):
             low, high = getattr(self, name)
             if low > high:
                 raise ValueError(f"{name}: got [{low:g}, {high:g}], expected the lower bound first")
@@ -47,8 +55,11 @@ class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Augmenter:
     """Turns clean log-mel batches into what a microphone in a room would hear."""
 
-    def __init__(self, config: AugmentConfig, spec: FrontendSpec, noises: list[np.ndarray]) -> None:
+    def __init__(self, config: AugmentConfig, spec: FrontendSpec, noises: list[np.ndarray],
+                 voices: Sequence[np.ndarray] = ()) -> None:  # fmt: skip
+        """Take the log-mel of recorded noises and, for babble, of clips of speech, all [frames, bins]."""
         self.config = config
+        self.voices = voices
         self.spec = spec
         self.noises = [torch.from_numpy(np.exp(noise)) for noise in noises]
         self.warps = torch.stack([_warp_matrix(spec, factor) for factor in np.linspace(*config.warp, 25)])
@@ -67,7 +78,7 @@ class Augmenter:
         power = torch.einsum("btf,bgf->btg", power, self.warps[rng.integers(0, len(self.warps), batch)])
         for index in np.flatnonzero(rng.random(batch) < config.room_probability):
             power[index] = _reverberate(
-                power[index], rng.uniform(*config.reverberation_s), rng.uniform(0.05, 0.6), self.spec
+                power[index], rng.uniform(*config.reverberation_s), rng.uniform(*config.reverberation_share), self.spec
             )
         weight = speech[..., None].float()
         level = (power * weight).sum((1, 2)) / (weight.sum((1, 2)) * bins).clamp(min=1)
@@ -85,15 +96,23 @@ class Augmenter:
         return out
 
     def _noise(self, frames: int, rng: np.random.Generator) -> Tensor:
-        """Return mel power [frames, bins]: a recorded noise from a random place, or a coloured one made here."""
+        """Return mel power [frames, bins]: several voices, a recorded noise from a random place, or a coloured one made here."""
+        if self.config.babble_share and rng.random() < self.config.babble_share:
+            return self._babble(frames, rng)
         if not self.noises or rng.random() < 0.25:
             slope_db = np.linspace(0, rng.uniform(-35, 5), self.spec.mel_bins)
             texture = rng.gamma(rng.uniform(4, 40), size=(frames, self.spec.mel_bins))
             return torch.from_numpy((texture * 10 ** (slope_db / 10)).astype(np.float32))
-        noise = self.noises[rng.integers(len(self.noises))]
-        start = int(rng.integers(len(noise)))
-        rolled = torch.cat([noise[start:], noise[:start]])
-        return rolled.repeat(frames // len(rolled) + 1, 1)[:frames]
+        return _rolled(self.noises[rng.integers(len(self.noises))], frames, rng)
+
+    def _babble(self, frames: int, rng: np.random.Generator) -> Tensor:
+        """Return mel power [frames, bins] of several voices, equally loud."""
+        mixed = torch.zeros(frames, self.spec.mel_bins)
+        for _ in range(int(rng.integers(*self.config.talkers, endpoint=True))):
+            voice = self.voices[int(rng.integers(len(self.voices)))]
+            power = torch.exp(torch.from_numpy(np.asarray(voice, np.float32)))
+            mixed += _rolled(power / power.mean(), frames, rng)
+        return mixed
 
     def _curves(self, batch: int, bins: int, rng: np.random.Generator) -> np.ndarray:
         """Return smooth random gain curves in dB, [batch, bins]."""
@@ -114,6 +133,12 @@ class Augmenter:
                 width = int(rng.integers(0, min(config.time_mask_frames, mel.shape[1] // 4) + 1))
                 start = int(rng.integers(0, mel.shape[1] - width))
                 item[start : start + width] = mean
+
+
+def _rolled(sound: Tensor, frames: int, rng: np.random.Generator) -> Tensor:
+    """Return `frames` frames of a sound from a random place, round and round."""
+    start = int(rng.integers(len(sound)))
+    return torch.cat([sound[start:], sound[:start]]).repeat(frames // len(sound) + 1, 1)[:frames]
 
 
 def _warp_matrix(spec: FrontendSpec, factor: float) -> Tensor:

@@ -106,7 +106,8 @@ def prepare(recipe: TrainRecipe, config: ModelConfig, rows: list[Utterance], spo
     held = measured_clips(recipe, rows, "validation")
     if not held:
         raise ModelError("no validation clips: give some lines of a manifest `split: validation`")
-    maker = BatchMaker(pool, Augmenter(recipe.augment, spec, _noises(recipe, spec)), spec,
+    voices = [example.mel for example, row in training if row.said]
+    maker = BatchMaker(pool, Augmenter(recipe.augment, spec, _noises(recipe, spec), voices), spec,
                        step_frames=config.step_frames, batch_frames=recipe.batch_frames, seed=recipe.seed,
                        terms=len(terms), group_shares=recipe.group_shares)  # fmt: skip
     clips = {row.path: index for index, row in enumerate(rows)}

@@ -33,7 +33,7 @@ if [ -n "$real" ]; then
 fi
 for stage in $stages; do
     train="inherent train"
-    [ $stage != robust ] || train="torchrun --nproc-per-node 2 -m -- inherentd.inherent_model.cli train"
+    [ "$stage" != robust ] || train="torchrun --nproc-per-node 2 -m -- inherentd.inherent_model.cli train"
     # A stage that was interrupted left its state behind; one that has ended left none.
     if [ -f "runs/$stage/resume.pt" ]; then
         $train --config "$configs/train/$stage.yaml" --resume

@@ -1,0 +1,62 @@
+"""What is laid under speech and what a room adds, in mel power."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from inherentd.inherent_model.augment import AugmentConfig, Augmenter
+from inherentd.pipeline.frontend import FrontendSpec
+
+FRAMES = 400
+PLAIN: dict[str, Any] = {
+    "warp": (1.0, 1.0), "gain_db": (0.0, 0.0), "noise_probability": 0.0, "room_probability": 0.0, "tilt_db": 0.0,
+    "band_limit_probability": 0.0, "frequency_masks": 0, "time_masks": 0,
+}  # fmt: skip
+
+
+def power_of(mel: np.ndarray, voices: list[np.ndarray] | None = None, **changes: Any) -> np.ndarray:
+    """Return the mel power [frames, bins] of a clip, all of it speech, as augmented."""
+    augmenter = Augmenter(AugmentConfig(**{**PLAIN, **changes}), FrontendSpec(), [], voices or [])
+    speech = torch.ones(1, len(mel), dtype=torch.bool)
+    return np.exp(augmenter(torch.from_numpy(mel)[None], speech, np.random.default_rng(3))[0].numpy())
+
+
+def test_what_nothing_is_done_to_stays_as_it_is() -> None:
+    mel = np.random.default_rng(0).normal(-4, 1, (FRAMES, 128)).astype(np.float32)
+    assert np.allclose(power_of(mel), np.exp(mel), rtol=1e-4)
+
+
+@pytest.mark.parametrize("snr_db", [0.0, 10.0])
+def test_babble_is_several_voices_at_the_level_asked_for(snr_db: float) -> None:
+    """Each voice sounds in a band of its own, at a level of its own; in babble they are equally loud."""
+    voices = []
+    for index, level in enumerate((-2.0, -5.0, -9.0, -3.0)):
+        voice = np.full((50 + 7 * index, 128), -30, np.float16)
+        voice[:, 32 * index : 32 * index + 32] = level
+        voices.append(voice)
+    clean = np.full((FRAMES, 128), -6, np.float32)
+    asked = {"noise_probability": 1.0, "babble_share": 1.0, "talkers": (2, 2), "snr_db": (snr_db, snr_db)}
+    noise = power_of(clean, voices, **asked) - np.exp(clean)
+    assert 10 * np.log10(np.exp(clean).mean() / noise.mean()) == pytest.approx(snr_db, abs=0.1)
+    bands = noise.reshape(FRAMES, 4, 32).mean((0, 2))
+    loud = bands[bands > 0.01 * bands.max()]
+    assert len(loud) in (1, 2)  # the same voice may be drawn twice
+    assert loud.min() == pytest.approx(loud.max(), rel=0.05)
+
+
+def test_a_live_room_is_louder_than_the_voice_in_it() -> None:
+    click = np.full((FRAMES, 128), -20, np.float32)
+    click[10] = 0.0
+    rooms = {"room_probability": 1.0, "reverberation_s": (0.4, 0.4)}
+    dry, live = (
+        power_of(click, **rooms, reverberation_share=(share, share))[:, 0] - np.exp(-20.0) for share in (0.1, 1.5)
+    )
+    for heard, share in ((dry, 0.1), (live, 1.5)):
+        late = heard[11:].sum() / heard[10]
+        assert late == pytest.approx(share / (1 - 0.5 * share), rel=0.35)
+        assert heard[40] < heard[20] < heard[10]
+    assert heard[:10].max() < 1e-6
