@@ -98,7 +98,8 @@ def test_only_the_requests_are_transcribed_with_their_beginning(audio: PcmFormat
         assert [event.type for event in events] == [start, said, end] * 2
         assert events[1].alternatives[0].text == f"{len(recorder.heard[0])} bytes"
         assert isinstance(told[0], GateOpened)
-        assert [event.intents for event in told if isinstance(event, GateClosed)] == [["hasStartTimerIntent"]] * 2
+        closed = [event.intents for event in told if isinstance(event, GateClosed)]
+        assert ["hasStartTimerIntent" in intents for intents in closed] == [True] * 2
         await gated.aclose()
 
     asyncio.run(scenario())
@@ -179,7 +180,7 @@ def test_an_agent_hears_the_request_and_nothing_else() -> None:
             await session.aclose()
         assert recorder.heard == utterances_of(pcm, LIVEKIT)
         assert text == f"{len(recorder.heard[0])} bytes"
-        assert set(intents) == {"hasStartTimerIntent"}
+        assert "hasStartTimerIntent" in intents
         with contextlib.suppress(asyncio.QueueEmpty):
             raise AssertionError(finals.get_nowait())
 

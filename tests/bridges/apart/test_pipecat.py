@@ -52,7 +52,7 @@ def test_only_the_request_passes_with_its_beginning(audio: PcmFormat) -> None:
     events = [frame.event for frame in down if isinstance(frame, InherentEventFrame)]
     assert isinstance(events[0], GateOpened)
     assert isinstance(events[-1], GateClosed)
-    assert events[-1].intents == ["hasStartTimerIntent"]
+    assert "hasStartTimerIntent" in events[-1].intents
     assert "hasStartTimerIntent" in [event.head for event in events if isinstance(event, Intent)]
     kinds = [type(frame) for frame in down]
     assert kinds.index(VADUserStartedSpeakingFrame) < kinds.index(InputAudioRawFrame)
