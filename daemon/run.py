@@ -91,7 +91,14 @@ def _kept_thresholds(config: Config, metadata: ArtifactMetadata) -> dict[str, fl
     a service down."""
     log, folder = structlog.get_logger(), places.state_folder()
     file = folder / tuning.FILE_NAME
-    kept = tuning.kept(folder).get(metadata.training_hash, {})
+    by_model = tuning.kept(folder)
+    if metadata.training_hash not in by_model:
+        if file.exists():
+            log.warning(
+                "no kept thresholds are for this model: set them again with --keep, or remove this file", file=str(file)
+            )
+        return {}
+    kept = by_model[metadata.training_hash]
     try:
         engine_setup.engine_config(tuning.tuned(config, Tuning(kept), metadata), metadata)
     except (DaemonError, PipelineError) as error:
@@ -99,10 +106,6 @@ def _kept_thresholds(config: Config, metadata: ArtifactMetadata) -> dict[str, fl
         return {}
     if kept:
         log.info("thresholds kept from an earlier run", thresholds=kept)
-    elif file.exists():
-        log.warning(
-            "no kept thresholds are for this model: set them again with --keep, or remove this file", file=str(file)
-        )
     return kept
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from inherentd.inherent_model.errors import ModelError
 from inherentd.pipeline.frontend import FrontendSpec
 
 
@@ -57,7 +58,10 @@ class Augmenter:
 
     def __init__(self, config: AugmentConfig, spec: FrontendSpec, noises: list[np.ndarray],
                  voices: Sequence[np.ndarray] = ()) -> None:  # fmt: skip
-        """Take the log-mel of recorded noises and, for babble, of clips of speech, all [frames, bins]."""
+        """Take the log-mel of recorded noises and, for babble, of clips of speech, all [frames, bins]. ModelError where babble is
+        asked for without such clips."""
+        if config.babble_share and not voices:
+            raise ModelError(f"babble_share: got {config.babble_share:g} without clips of speech; leave it out")
         self.config = config
         self.voices = voices
         self.spec = spec

@@ -49,7 +49,7 @@ def test_heads_thresholds_and_size() -> None:
     assert batched.metadata.batched
     assert batched.metadata.training_hash == runtime.metadata.training_hash
     assert batched.metadata.default_thresholds == runtime.metadata.default_thresholds
-    assert (MODELS / "inherent.onnx").stat().st_size < 6_000_000
+    assert (MODELS / "inherent.onnx").stat().st_size < 5_500_000
 
 
 def test_streaming_windowed_and_torch_agree_on_speech() -> None:

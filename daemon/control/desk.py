@@ -136,11 +136,12 @@ class Desk:
         self._daemon.retune(changed)
         # What is left to the configuration again is not to come back at the next start either.
         changes = {key: value for key, value in request.thresholds.items() if request.keep or value is None}
-        model = self._daemon.model_hash
-        before = Tuning(tuning.kept(self._state_folder).get(model, {}))
-        after = before.with_thresholds(changes)
-        if after != before:
-            tuning.keep(self._state_folder, model, after.thresholds)
+        if changes:
+            by_model, model = tuning.kept(self._state_folder), self._daemon.model_hash
+            before = Tuning(by_model.get(model, {}))
+            after = before.with_thresholds(changes)
+            if after != before:
+                tuning.keep(self._state_folder, {**by_model, model: dict(after.thresholds)})
 
     def _set_context(self, request: ContextSet) -> dict[str, Any]:
         changed = self._daemon.tuning

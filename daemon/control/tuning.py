@@ -57,7 +57,7 @@ def kept(folder: Path) -> dict[str, dict[str, float]]:
     path = folder / FILE_NAME
     try:
         content = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, float] | float])
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise DaemonError(f"{path}: kept thresholds cannot be read ({error}); mend or remove this file") from None
@@ -65,10 +65,9 @@ def kept(folder: Path) -> dict[str, dict[str, float]]:
     return {model: thresholds for model, thresholds in content.items() if isinstance(thresholds, dict)}
 
 
-def keep(folder: Path, model: str, thresholds: Mapping[str, float]) -> None:
-    """Write the thresholds of a model for the next start, all or nothing. Raises DaemonError when that cannot be done."""
+def keep(folder: Path, by_model: Mapping[str, Mapping[str, float]]) -> None:
+    """Write what `kept` returns at the next start, all or nothing. Raises DaemonError when that cannot be done."""
     path = folder / FILE_NAME
-    by_model = {**kept(folder), model: dict(thresholds)}
     try:
         private(folder)
         write_private(path, msgspec.json.encode(by_model))

@@ -9,6 +9,8 @@ from inherentd.daemon.demo.clips import BUNDLED, load_clips
 
 CLIPS = {clip.name: clip for clip in load_clips(BUNDLED)}
 OPENS = "13-hasStartTimerIntent"
+FOUND = ["hasCreateDocIntent", "hasStartTimerIntent"]
+"""the intents that it finds in it, one too many"""
 STAYS_CLOSED = "05-everyday_talk"
 
 

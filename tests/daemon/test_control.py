@@ -132,7 +132,7 @@ def test_thresholds_hold_at_once_and_after_a_restart_when_kept(daemon: StartDaem
 
 
 def test_a_kept_threshold_that_is_none_keeps_no_daemon_down(daemon: StartDaemon, long_file: Path) -> None:
-    keep(places.state_folder(), "tiny", {"is_interesting": 7.0})
+    keep(places.state_folder(), {"tiny": {"is_interesting": 7.0}})
     running = daemon("--input", str(long_file))
     running.until("health", state="listening")
     assert ask("thresholds.get")[0]["thresholds"]["is_interesting"] < 1
@@ -141,7 +141,7 @@ def test_a_kept_threshold_that_is_none_keeps_no_daemon_down(daemon: StartDaemon,
 
 def test_thresholds_are_of_the_model_that_they_were_set_for(daemon: StartDaemon, tmp_path: Path) -> None:
     """At a start as at a reload, and they come back with their model."""
-    keep(places.state_folder(), "other", {"has_photo_query": 0.75})
+    keep(places.state_folder(), {"other": {"has_photo_query": 0.75}})
     model = tiny_model.build(tmp_path / "model")
     audio = write_wav(tmp_path / "a.wav", np.concatenate([quiet(60), loud(1, 0)]))
     daemon("--input", str(audio), "--model", str(model)).until("health", state="listening")

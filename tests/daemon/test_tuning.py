@@ -52,10 +52,9 @@ def test_an_expected_reply_is_over_in_time() -> None:
 def test_kept_thresholds_are_private_and_come_back(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     assert kept(folder) == {}
-    keep(folder, "a1", {"is_interesting": 0.7})
-    keep(folder, "b2", {"is_interesting": 0.5})
-    keep(folder, "a1", {"is_interesting": 0.8})
-    assert kept(folder) == {"a1": {"is_interesting": 0.8}, "b2": {"is_interesting": 0.5}}
+    by_model = {"a1": {"is_interesting": 0.8}, "b2": {"is_interesting": 0.5}}
+    keep(folder, by_model)
+    assert kept(folder) == by_model
     assert stat.S_IMODE((folder / FILE_NAME).stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
@@ -77,4 +76,4 @@ def test_a_damaged_file_is_one_clear_error(tmp_path: Path, content: bytes) -> No
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DaemonError, match="cannot be kept"):
-        keep(tmp_path / "file", "a1", {"is_interesting": 0.7})
+        keep(tmp_path / "file", {"a1": {"is_interesting": 0.7}})

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from inherentd.inherent_model.augment import AugmentConfig, Augmenter
+from inherentd.inherent_model.errors import ModelError
 from inherentd.pipeline.frontend import FrontendSpec
 
 FRAMES = 400
@@ -46,6 +47,11 @@ def test_babble_is_several_voices_at_the_level_asked_for(snr_db: float) -> None:
     loud = bands[bands > 0.01 * bands.max()]
     assert len(loud) in (1, 2)  # the same voice may be drawn twice
     assert loud.min() == pytest.approx(loud.max(), rel=0.05)
+
+
+def test_babble_of_nobody_is_refused() -> None:
+    with pytest.raises(ModelError, match="babble_share: got 0.5 without clips of speech"):
+        power_of(np.zeros((FRAMES, 128), np.float32), babble_share=0.5)
 
 
 def test_a_live_room_is_louder_than_the_voice_in_it() -> None:
