@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from inherentd.inherent_model.augment import Augmenter
+from inherentd.inherent_model.augment import Augmenter, at_tempo
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.features import Features, speech_bounds
 from inherentd.inherent_model.heads import targets
@@ -94,8 +94,10 @@ class BatchMaker:
 
     def __init__(self, pool: list[Example], augmenter: Augmenter, spec: FrontendSpec, *, step_frames: int,
                  batch_frames: int, seed: int, terms: int = 0,
-                 group_shares: Sequence[float] = GROUP_SHARES) -> None:  # fmt: skip
+                 group_shares: Sequence[float] = GROUP_SHARES,
+                 tempo: tuple[float, float] = (1.0, 1.0)) -> None:  # fmt: skip
         self.pool = pool
+        self.tempo = tempo
         self.augmenter = augmenter
         self.step_frames = step_frames
         self.batch_frames = batch_frames
@@ -208,11 +210,14 @@ class BatchMaker:
         """Return one stream's clean log-mel and where in it each clip begins."""
         pieces, places, position = [], [], 0
         bins = members[0].mel.shape[1]
+        slowest, fastest = self.tempo
         for example in members:
             lead = int(rng.integers(0, 40)) if rng.random() < 0.8 else 0
-            pieces += [np.full((lead, bins), self.silence, np.float32), np.asarray(example.mel, np.float32)]
-            places.append((example, position + lead))
-            position += lead + len(example.mel)
+            mel = at_tempo(example.mel, rng.uniform(slowest, fastest) if slowest < fastest else fastest)
+            pieces += [np.full((lead, bins), self.silence, np.float32), mel]
+            start, end = (round(bound * len(mel) / len(example.mel)) for bound in example.speech)
+            places.append((replace(example, mel=mel, speech=(start, end)), position + lead))
+            position += lead + len(mel)
         trail = int(rng.integers(10, 50))
         pieces.append(np.full((trail, bins), self.silence, np.float32))
         return np.concatenate(pieces), places

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from inherentd.inherent_model.augment import AugmentConfig, Augmenter
+from inherentd.inherent_model.augment import AugmentConfig, Augmenter, at_tempo
 from inherentd.inherent_model.errors import ModelError
 from inherentd.pipeline.frontend import FrontendSpec
 
@@ -66,3 +66,26 @@ def test_a_live_room_is_louder_than_the_voice_in_it() -> None:
         assert late == pytest.approx(share / (1 - 0.5 * share), rel=0.35)
         assert heard[40] < heard[20] < heard[10]
     assert heard[:10].max() < 1e-6
+
+
+@pytest.mark.parametrize("tempo", [0.5, 0.8, 1.0, 1.25, 2.0])
+def test_a_clip_at_another_tempo_keeps_its_pitch_and_its_order(tempo: float) -> None:
+    mel = np.full((FRAMES, 128), -9, np.float16)
+    mel[:, 40] = 0.0
+    mel[:, 7] = np.linspace(-8, -1, FRAMES)
+    heard = at_tempo(mel, tempo)
+    assert heard.dtype == np.float32
+    assert heard.shape == (round(FRAMES / tempo), 128)
+    assert np.allclose(heard[:, 40], 0)
+    assert np.allclose(heard[:, 41], -9)
+    assert np.allclose(heard[:, 7], np.linspace(-8, -1, len(heard)), atol=0.01)
+
+
+def test_the_shortest_clips_have_a_tempo_too() -> None:
+    assert at_tempo(np.ones((1, 128), np.float16), 2.0).shape == (1, 128)
+    assert at_tempo(np.ones((2, 128), np.float16), 4.0).shape == (1, 128)
+
+
+def test_a_tempo_that_nobody_speaks_at_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"tempo: got \[0, 1\], expected factors of 0.25 to 4"):
+        AugmentConfig(tempo=(0, 1))

@@ -18,7 +18,7 @@ from inherentd.inherent_model import checkpoint, cli, dataset, training
 from inherentd.inherent_model.architecture import InherentModel, ModelConfig
 from inherentd.inherent_model.checkpoint import load, step_scores
 from inherentd.inherent_model.curves import Curves
-from inherentd.inherent_model.dataset import Batch, BatchMaker, Example
+from inherentd.inherent_model.dataset import CERTAIN_AFTER_END_FRAMES, Batch, BatchMaker, Example
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.evaluation import peak_scores
 from inherentd.inherent_model.lesson import Lesson, head_losses, word_loss
@@ -233,6 +233,28 @@ def test_mined_clips_are_drawn_more_often() -> None:
     maker.harden([*mined])
     maker.rounds += 1
     assert 0 < share_of_mined() < 0.05
+
+
+@pytest.mark.parametrize("tempo", [0.5, 1.0, 2.0])
+def test_targets_follow_the_speech_at_any_tempo(tempo: float) -> None:
+    """Loud speech from frame 100 to 200 of a clip of 300: the head is certain around its end, wherever that is heard."""
+    mel = np.full((300, 128), -12, np.float16)
+    mel[100:200] = -2
+    pool = [Example(mel, (100, 200), np.array(kind, np.float32), ()) for kind in ((1, 1), (0, 0))]
+    maker = BatchMaker(pool, lambda mel, *_: mel, FrontendSpec(), step_frames=4, batch_frames=9000, seed=0,  # type: ignore
+                       tempo=(tempo, tempo))  # fmt: skip
+    batch = next(maker.batches())
+    seen = 0
+    for heard, target in zip(batch.mel.numpy(), batch.target.numpy(), strict=True):
+        loud = np.flatnonzero(np.isclose(heard[:, 0], -2))  # padding is louder
+        if not target[:, 1].any() or len(loud) > 150 / tempo:  # none, or two clips
+            continue
+        seen += 1
+        assert len(loud) == pytest.approx(100 / tempo, abs=2)
+        on = np.flatnonzero(target[:, 1]) * 4
+        assert on[0] == pytest.approx((loud[0] + loud[-1]) / 2, abs=6)
+        assert on[-1] == pytest.approx(loud[-1] + CERTAIN_AFTER_END_FRAMES, abs=6)
+    assert seen
 
 
 def test_clips_too_long_for_a_batch_are_named() -> None:
