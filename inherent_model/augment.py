@@ -23,7 +23,7 @@ class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     warp: tuple[float, float] = (0.86, 1.16)
     """vocal tract length perturbation: frequencies are scaled by a factor in this range (Jaitly & Hinton 2013)"""
     tempo: tuple[float, float] = (1.0, 1.0)
-    """each clip is spoken so many times as fast, at the same pitch (Ko et al. 2015)"""
+    """each clip is spoken so many times as fast, at the same pitch (Ko et al. 2015): `BatchMaker` lays it so, before all else"""
     gain_db: tuple[float, float] = (-34.0, 4.0)
     noise_probability: float = 0.75
     snr_db: tuple[float, float] = (-3.0, 30.0)
@@ -48,13 +48,22 @@ class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_mask_frames: int = 12
 
     def __post_init__(self) -> None:
-        """Refuse ranges that are the wrong way round."""
-        for name in ("warp", "tempo", "gain_db", "snr_db", "reverberation_s", "reverberation_share", "talkers", "band_limit_hz"):
+        """Refuse ranges that are the wrong way round, and tempos that nobody speaks at."""
+        for name in (
+            "warp",
+            "tempo",
+            "gain_db",
+            "snr_db",
+            "reverberation_s",
+            "reverberation_share",
+            "talkers",
+            "band_limit_hz",
+        ):
             low, high = getattr(self, name)
             if low > high:
                 raise ValueError(f"{name}: got [{low:g}, {high:g}], expected the lower bound first")
-        if not 0.25 <= self.tempo[0] <= self.tempo[1] <= 4:
-            raise ValueError(f"tempo: got {list(self.tempo)}, expected factors of 0.25 to 4")
+        if not (self.tempo[0] >= 0.25 and self.tempo[1] <= 4):
+            raise ValueError(f"tempo: got {list(self.tempo)}, expected factors of 0.25 to 4; [0.85, 1.2] is usual")
 
 
 class Augmenter:

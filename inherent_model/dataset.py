@@ -89,7 +89,7 @@ class BatchMaker:
     """Draws batches for ever: streams of similar length, half of them addressed, augmented anew each time.
 
     Batch number n follows from the seed and n alone, so that a run can go on exactly where it was interrupted and
-    several processes can share the work.
+    several processes can share the work. Clips are spoken `tempo` times as fast; `batch_frames` counts them as they were.
     """
 
     def __init__(self, pool: list[Example], augmenter: Augmenter, spec: FrontendSpec, *, step_frames: int,
@@ -207,12 +207,13 @@ class BatchMaker:
                      lengths_tensor > 0, words, torch.tensor(word_places, dtype=torch.long).reshape(-1, 2))  # fmt: skip
 
     def _lay(self, members: list[Example], rng: np.random.Generator) -> tuple[np.ndarray, list[tuple[Example, int]]]:
-        """Return one stream's clean log-mel and where in it each clip begins."""
+        """Return one stream's clean log-mel, and each clip as it is heard in it with the frame where it begins."""
         pieces, places, position = [], [], 0
         bins = members[0].mel.shape[1]
         slowest, fastest = self.tempo
         for example in members:
             lead = int(rng.integers(0, 40)) if rng.random() < 0.8 else 0
+            # Nothing is drawn where there is no range: recipes without one keep their batches.
             mel = at_tempo(example.mel, rng.uniform(slowest, fastest) if slowest < fastest else fastest)
             pieces += [np.full((lead, bins), self.silence, np.float32), mel]
             start, end = (round(bound * len(mel) / len(example.mel)) for bound in example.speech)

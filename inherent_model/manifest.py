@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from inherentd.inherent_model.corpus import voices
-from inherentd.inherent_model.corpus.sentences import AMBIGUOUS_INTENTS, INTENT_HEADS
+from inherentd.inherent_model.corpus.grammar import PHRASES_FOLDER, load_grammar
+from inherentd.inherent_model.corpus.sentences import AMBIGUOUS_INTENTS, INTENT_HEADS, also_trained
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.transcripts import read_transcripts
 
@@ -45,7 +47,8 @@ def read_manifests(paths: Iterable[Path]) -> list[Utterance]:
     A manifest is JSON lines with at least `path` and `addressed`. Lines with a `split` (from `inherent corpus`) keep
     it. Others get one: a pure held-out voice decides it, a blend with a held-out voice is dropped, and what no known
     voice speaks is training. A training line whose text stands in validation or test is dropped, unless a named person
-    said it: people who record read the same prompts, and all of training would go.
+    said it: people who record read the same prompts, and all of training would go. A line of validation or test of which
+    the project's grammar has the phrasing in training, too, is left out: no figure is made of it.
     """
     rows = [row for path in paths for row in _read(path)]
     held_out = {row.text for row in rows if row.text and row.split != "train"}
@@ -96,6 +99,8 @@ def _read(manifest: Path) -> Iterable[Utterance]:
             raise ModelError(f"{manifest}:{number}: split {split!r}; expected one of {', '.join(SPLITS)}")
         if split == "train" and held_out != "train":
             raise ModelError(f"{manifest}:{number}: {name!r} is a voice of the evaluation; it must not be in training")
+        if split != "train" and row.get("key") and row["key"] in _also_trained():
+            continue
         if split is not None:
             if engine != REAL:
                 voices.refuse_reserved(name)
@@ -109,6 +114,12 @@ def _read(manifest: Path) -> Iterable[Utterance]:
                 split=split,
                 heard_text="" if row.get("text") else transcripts.get(row["path"], ""),
             )
+
+
+@cache
+def _also_trained() -> frozenset[str]:
+    folders = sorted(path for path in PHRASES_FOLDER.iterdir() if path.is_dir())
+    return also_trained([phrasing for folder in folders for phrasing in load_grammar(folder)])
 
 
 def _split(voice: str) -> str | None:

@@ -26,14 +26,12 @@ from inherentd.inherent_model.corpus import sentences as sentence_sources
 from inherentd.inherent_model.corpus import spread
 from inherentd.inherent_model.corpus.decode import write_flac
 from inherentd.inherent_model.corpus.engines import synthesize
-from inherentd.inherent_model.corpus.grammar import load_grammar
+from inherentd.inherent_model.corpus.grammar import PHRASES_FOLDER, load_grammar
 from inherentd.inherent_model.corpus.sentences import Sentence
 from inherentd.inherent_model.corpus.voices import SMALL_ENGINES, Voice, draw
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.whole import whole
 from inherentd.inherent_model.yaml_files import load
-
-PHRASES_FOLDER = Path(__file__).parent / "phrases"
 
 LICENCES = {
     "kokoro": "Apache-2.0", "hibari": "Apache-2.0", "pico": "Apache-2.0", "flite": "BSD-like", "festival": "BSD-like",

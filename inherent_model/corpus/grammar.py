@@ -17,9 +17,12 @@ import yaml
 from inherentd.inherent_model.errors import ModelError
 
 _INNERMOST = re.compile(r"\(([^()\[\]]*)\)|\[([^()\[\]]*)\]")
+PHRASES_FOLDER = Path(__file__).parent / "phrases"
+"""the project's own phrasings, a folder a collection"""
 REQUEST = "request"
 """the slot that takes a whole request of the same split: "she told me to {request}\""""
 _SLOT = re.compile(r"\{(\w+)\}")
+_SMALL_WORDS = re.compile(r"\b(?:please|(?:can|could|will|would) you|my|our|the|an?)\b")
 # Where a filler brings its own article or preposition ("my the car", "for on friday"), the filler's stays.
 _DOUBLED = re.compile(
     r"\b(?:(?:the|my|a|our) (?=(?:the|my|our|a|an|some|last|yesterday's) )|(?:for|on|in|at) (?=(?:on|in|at) ))"
@@ -40,6 +43,21 @@ class Phrasing:
     def quotes_a_request(self) -> bool:
         """Return whether it has the slot `{request}`."""
         return f"{{{REQUEST}}}" in self.text
+
+    def shapes(self) -> set[str]:
+        """Return every way of putting it, whatever fills its slots, without articles and politeness:
+        "(call|phone) my {person} please" -> {"call {}", "phone {}"}."""
+        unfinished, finished = [_SLOT.sub("{}", self.text)], set[str]()
+        while unfinished:
+            text = unfinished.pop()
+            match = _INNERMOST.search(text)
+            if match is None:
+                finished.add(" ".join(_SMALL_WORDS.sub("", text).split()))
+                continue
+            alternatives, optional = match.groups()
+            choices = alternatives.split("|") if optional is None else ["", *optional.split("|")]
+            unfinished += [text[: match.start()] + choice + text[match.end() :] for choice in choices]
+        return finished
 
     def expand(self, rng: random.Random, requests: Sequence[str] = ()) -> str:
         """Return one sentence: alternatives chosen, optional words kept half of the time, slots filled, `{request}`

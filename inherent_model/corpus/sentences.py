@@ -10,7 +10,7 @@ import csv
 import hashlib
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,6 +118,16 @@ def from_grammar(phrasings: list[Phrasing], per_phrasing: dict[str, int], rng: r
                 key=phrasing.key,
                 split=split,
             )
+
+
+def also_trained(phrasings: Sequence[Phrasing]) -> frozenset[str]:
+    """Return the keys of the held-out phrasings that a phrasing of the train split puts in the same words, up to their
+    slots: another file has it, too, and the hash of that one fell otherwise."""
+    trained = {shape for phrasing in phrasings if split_of(phrasing.key) == "train" for shape in phrasing.shapes()}
+    return frozenset(
+        phrasing.key for phrasing in phrasings
+        if split_of(phrasing.key) != "train" and not trained.isdisjoint(phrasing.shapes())
+    )  # fmt: skip
 
 
 def from_intent_corpus(path: Path) -> Iterator[Sentence]:

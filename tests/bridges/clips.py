@@ -43,7 +43,7 @@ def resampled(samples: np.ndarray, rate_hz: int, channels: int) -> bytes:
 
 
 def intents_of(pcm: bytes, audio: PcmFormat) -> list[list[str]]:
-    """Return what the shipped model finds in each utterance, the timer always: a bridge has to say neither more nor less."""
+    """Return the intents of each utterance as an `AudioGate` alone finds them, the timer among them: what a bridge owes."""
     gate = AudioGate(open_engine())
     found = [event.intents for event in [*gate.push(pcm, audio), *gate.finish()] if isinstance(event, GateClosed)]
     assert found

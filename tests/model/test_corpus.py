@@ -14,7 +14,7 @@ import soundfile
 from inherentd.inherent_model.corpus import build, sentences, voices
 from inherentd.inherent_model.corpus.decode import write_flac
 from inherentd.inherent_model.corpus.engines import synthesize
-from inherentd.inherent_model.corpus.grammar import load_grammar
+from inherentd.inherent_model.corpus.grammar import PHRASES_FOLDER, Phrasing, load_grammar
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.heads import SHIPPED_HEADS, targets, threshold_key
 from inherentd.inherent_model.manifest import read_manifests
@@ -28,9 +28,9 @@ def recipe(tmp_path: Path, **changes: object) -> build.CorpusRecipe:
     return build.CorpusRecipe(**fields)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", sorted(folder.name for folder in build.PHRASES_FOLDER.iterdir()))
+@pytest.mark.parametrize("name", sorted(folder.name for folder in PHRASES_FOLDER.iterdir()))
 def test_every_head_has_a_grammar_and_every_phrasing_expands(name: str) -> None:
-    phrasings = load_grammar(build.PHRASES_FOLDER / name)
+    phrasings = load_grammar(PHRASES_FOLDER / name)
     assert len({phrasing.key for phrasing in phrasings}) == len(phrasings)
     rng = random.Random(0)
     for phrasing in phrasings:
@@ -49,6 +49,40 @@ def test_a_phrasing_with_an_unknown_slot_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("heads: []\nphrasings: ['buy {thing}']\n")
     with pytest.raises(ModelError, match="thing"):
         load_grammar(tmp_path)
+
+
+def test_a_phrasing_has_a_shape_for_every_way_of_putting_it() -> None:
+    phrasing = Phrasing(
+        "x: x", "could you (call|ring up) my {person} [please|for (me|us)] (now|)", (), addressed=True, fillers={}
+    )
+    ends = ("", " now", " for me", " for me now", " for us", " for us now")
+    assert phrasing.shapes() == {f"{verb} {{}}{end}" for verb in ("call", "ring up") for end in ends}
+
+
+def phrasing_in(split: str, text: str) -> Phrasing:
+    """Return a phrasing of a file whose name puts it into the split."""
+    key = next(key for number in range(999) if sentences.split_of(key := f"file{number}: {text}") == split)
+    return Phrasing(key, text, (), addressed=True, fillers={})
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_what_another_file_trains_on_is_no_measure(split: str) -> None:
+    held_out = [phrasing_in(split, text) for text in ("would you ring my (mum|{person})", "count the {things} twice", "play {song}")]
+    trained = [phrasing_in("train", text) for text in ("(call|ring) {friend}", "count {things}", "please play some {songs}")]
+    assert sentences.also_trained([*held_out, *trained]) == {held_out[0].key}
+    assert not sentences.also_trained(held_out)
+
+
+def test_no_figure_is_made_of_a_phrasing_that_is_in_training_too(tmp_path: Path) -> None:
+    folders = [folder for folder in PHRASES_FOLDER.iterdir() if folder.is_dir()]
+    known = sentences.also_trained([phrasing for folder in folders for phrasing in load_grammar(folder)])
+    assert known
+    rows = [{"path": f"{index}.flac", "addressed": 1, "text": f"sentence {index}", "key": key, "split": split}
+            for index, (key, split) in enumerate((key, split) for key in (min(known), "mine: ring {person}", None)
+                                                 for split in ("train", "validation", "test"))]  # fmt: skip
+    manifest = tmp_path / "manifest.jsonl"
+    manifest.write_text("\n".join(json.dumps(row) for row in rows))
+    assert [Path(row.path).stem for row in read_manifests([manifest])] == ["0", *map(str, range(3, 9))]
 
 
 def test_splits_share_no_phrasing_and_no_sentence(tmp_path: Path) -> None:
