@@ -67,8 +67,13 @@ def phrasing_in(split: str, text: str) -> Phrasing:
 
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_what_another_file_trains_on_is_no_measure(split: str) -> None:
-    held_out = [phrasing_in(split, text) for text in ("would you ring my (mum|{person})", "count the {things} twice", "play {song}")]
-    trained = [phrasing_in("train", text) for text in ("(call|ring) {friend}", "count {things}", "please play some {songs}")]
+    held_out = [
+        phrasing_in(split, text)
+        for text in ("would you ring my (mum|{person})", "count the {things} twice", "play {song}")
+    ]
+    trained = [
+        phrasing_in("train", text) for text in ("(call|ring) {friend}", "count {things}", "please play some {songs}")
+    ]
     assert sentences.also_trained([*held_out, *trained]) == {held_out[0].key}
     assert not sentences.also_trained(held_out)
 
