@@ -45,7 +45,7 @@ for stage in $stages; do
 done
 mkdir -p "$out"
 cp "$weights" "$out/inherent.safetensors"
-inherent thresholds --checkpoint "$weights" --config "$recipe" --out "$out/thresholds.json"
+inherent thresholds --checkpoint "$weights" --config "$recipe" --gate-budget 0.1 --out "$out/thresholds.json"
 # shellcheck disable=SC2086 - several words
 inherent export --checkpoint "$weights" --thresholds "$out/thresholds.json" --config "$recipe" --out "$out" $shipped
 # shellcheck disable=SC2086 - no word or two
