@@ -73,6 +73,10 @@ def _spread(figures: Report, key: str, form: str) -> str:
     return _number(figures[key], form) + spread
 
 
+def _with_interval(point: Report, key: str, form: str) -> str:
+    return _spread(point | {"intervals": {key: point["interval"]}}, key, form)
+
+
 def _mean(figures: Sequence[Report], key: str) -> float | None:
     known = [each[key] for each in figures if each[key] is not None]
     return float(np.mean(known)) if known else None
@@ -138,7 +142,7 @@ def _doubt(figures: Report) -> str:
 def _events(report: Report, folder: Path) -> str:
     own, delay = report["at_own_threshold"], report["delay"]
     quiet = report["unaddressed"]
-    own_rate = f"{_spread(own | {'intervals': {RATE: own['interval']}}, RATE, '.1f')} false accepts an hour"
+    own_rate = f"{_with_interval(own, RATE, '.1f')} false accepts an hour"
     own_recall = _spread(own | {"intervals": {"recall": own["recall_interval"]}}, "recall", ".0%")
     sources = sorted(quiet["by_source"].items(), key=lambda source: -source[1]["per_hour"])
     by_source = ", ".join(
@@ -149,9 +153,9 @@ def _events(report: Report, folder: Path) -> str:
     rows = [
         [f"at the shipped threshold, {own['threshold']:.3g}", f"{own_rate} at {own_recall} recall"],
         ["the same by source", by_source or "-"],
-        *([f"at {float(recall):.0%} recall", f"{_number(each['false_accepts_per_hour'], '.1f')} false accepts an hour"]
+        *([f"at {float(recall):.0%} recall", f"{_with_interval(each, RATE, '.1f')} false accepts an hour"]
           for recall, each in report["at_recall"].items()),
-        *([f"at {rate} false accepts an hour", f"{_number(each['recall'], '.0%')} recall" + _doubt(each)]
+        *([f"at {rate} false accepts an hour", f"{_with_interval(each, 'recall', '.0%')} recall" + _doubt(each)]
           for rate, each in report["at_false_accepts_per_hour"].items()),
         ["unaddressed audio", f"{quiet['hours']:.1f} h with the pauses between clips; {clips}"],
         ["requests", f"{report['addressed']['clips']} clips"],
