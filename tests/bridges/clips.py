@@ -5,14 +5,10 @@ from __future__ import annotations
 import numpy as np
 import soundfile
 
-from inherentd.bridges.audio_gate import AudioGate, open_engine
-from inherentd.bridges.pcm import PcmFormat
 from inherentd.daemon.demo.clips import BUNDLED, load_clips
-from inherentd.pipeline.events import GateClosed
 
 CLIPS = {clip.name: clip for clip in load_clips(BUNDLED)}
 OPENS = "13-hasStartTimerIntent"
-TIMER = "hasStartTimerIntent"
 STAYS_CLOSED = "05-everyday_talk"
 
 
@@ -40,12 +36,3 @@ def resampled(samples: np.ndarray, rate_hz: int, channels: int) -> bytes:
     floats = soxr.resample(samples.astype(np.float32) / 32768, 16_000, rate_hz)
     integers = np.clip(np.rint(floats * 32767), -32768, 32767).astype("<i2")
     return np.repeat(integers[:, None], channels, axis=1).tobytes()
-
-
-def intents_of(pcm: bytes, audio: PcmFormat) -> list[list[str]]:
-    """Return the intents of each utterance as an `AudioGate` alone finds them, the timer among them: what a bridge owes."""
-    gate = AudioGate(open_engine())
-    found = [event.intents for event in [*gate.push(pcm, audio), *gate.finish()] if isinstance(event, GateClosed)]
-    assert found
-    assert all(TIMER in intents for intents in found)
-    return found

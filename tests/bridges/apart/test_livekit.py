@@ -17,7 +17,7 @@ from inherentd.bridges.audio_gate import AudioGate, Passed, open_engine
 from inherentd.bridges.livekit import GatedSTT
 from inherentd.bridges.pcm import PcmFormat
 from inherentd.pipeline.events import GateClosed, GateOpened
-from tests.bridges.clips import STAYS_CLOSED, intents_of, resampled, speech, talk
+from tests.bridges.clips import STAYS_CLOSED, resampled, speech, talk
 from tests.bridges.examples import example
 
 LIVEKIT = PcmFormat(24_000)
@@ -98,7 +98,7 @@ def test_only_the_requests_are_transcribed_with_their_beginning(audio: PcmFormat
         assert [event.type for event in events] == [start, said, end] * 2
         assert events[1].alternatives[0].text == f"{len(recorder.heard[0])} bytes"
         assert isinstance(told[0], GateOpened)
-        assert [event.intents for event in told if isinstance(event, GateClosed)] == intents_of(pcm, audio)
+        assert [event.intents for event in told if isinstance(event, GateClosed)] == [["hasStartTimerIntent"]] * 2
         await gated.aclose()
 
     asyncio.run(scenario())
@@ -179,8 +179,7 @@ def test_an_agent_hears_the_request_and_nothing_else() -> None:
             await session.aclose()
         assert recorder.heard == utterances_of(pcm, LIVEKIT)
         assert text == f"{len(recorder.heard[0])} bytes"
-        (found,) = intents_of(pcm, LIVEKIT)
-        assert set(intents) == set(found)
+        assert set(intents) == {"hasStartTimerIntent"}
         with contextlib.suppress(asyncio.QueueEmpty):
             raise AssertionError(finals.get_nowait())
 
