@@ -49,19 +49,9 @@ class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse ranges that are the wrong way round, and tempos that nobody speaks at."""
-        for name in (
-            "warp",
-            "tempo",
-            "gain_db",
-            "snr_db",
-            "reverberation_s",
-            "reverberation_share",
-            "talkers",
-            "band_limit_hz",
-        ):
-            low, high = getattr(self, name)
-            if low > high:
-                raise ValueError(f"{name}: got [{low:g}, {high:g}], expected the lower bound first")
+        for name, value in msgspec.structs.asdict(self).items():
+            if isinstance(value, tuple) and value[0] > value[1]:
+                raise ValueError(f"{name}: got [{value[0]:g}, {value[1]:g}], expected the lower bound first")
         if not (self.tempo[0] >= 0.25 and self.tempo[1] <= 4):
             raise ValueError(f"tempo: got {list(self.tempo)}, expected factors of 0.25 to 4; [0.85, 1.2] is usual")
 

@@ -99,7 +99,7 @@ def _read(manifest: Path) -> Iterable[Utterance]:
             raise ModelError(f"{manifest}:{number}: split {split!r}; expected one of {', '.join(SPLITS)}")
         if split == "train" and held_out != "train":
             raise ModelError(f"{manifest}:{number}: {name!r} is a voice of the evaluation; it must not be in training")
-        if split != "train" and row.get("key") and row["key"] in _also_trained():
+        if split != "train" and (key := row.get("key")) and str(key) in _also_trained():
             continue
         if split is not None:
             if engine != REAL:
@@ -118,8 +118,7 @@ def _read(manifest: Path) -> Iterable[Utterance]:
 
 @cache
 def _also_trained() -> frozenset[str]:
-    folders = sorted(path for path in PHRASES_FOLDER.iterdir() if path.is_dir())
-    return also_trained([phrasing for folder in folders for phrasing in load_grammar(folder)])
+    return also_trained([phrasing for folder in PHRASES_FOLDER.glob("*/") for phrasing in load_grammar(folder)])
 
 
 def _split(voice: str) -> str | None:
