@@ -190,7 +190,7 @@ class _Run:
         self.rank, self.world = rank, world
         self.average = copy.deepcopy(self.model)
         self.optimizer = torch.optim.AdamW(
-            lesson.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+            lesson.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, recipe.learning_rate, total, pct_start=0.08)
         self.step = 0
