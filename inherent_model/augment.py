@@ -14,7 +14,10 @@ import torch
 from torch import Tensor
 
 from inherentd.inherent_model.errors import ModelError
-from inherentd.pipeline.frontend import FrontendSpec
+from inherentd.pipeline.frontend import FrontendSpec, log_mel
+
+WHITE_SECONDS = 60
+"""how much white noise the steady noises are cut out of, each from a random place"""
 
 
 class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,6 +37,8 @@ class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """power of the late tail over that of the dry sound, which loses half as much: 0.6 is 0.7 dB under it, 1.5 is 8 dB over"""
     babble_share: float = 0.0
     """of the noises: several voices of the training clips at once"""
+    steady_share: float = 0.25
+    """of the other noises: noise of a random colour, as of fans and streets; the rest is recorded, where there are recordings"""
     talkers: tuple[int, int] = (3, 7)
     """how many"""
     tilt_db: float = 6.0
@@ -69,6 +74,10 @@ class Augmenter:
         self.voices = voices
         self.spec = spec
         self.noises = [torch.from_numpy(np.exp(noise)) for noise in noises]
+        # Steady noise is rough in mel power: a narrow bin's varies as much as its mean. What is made here has that from the frontend.
+        samples = np.random.default_rng(0).normal(0, 0.1, WHITE_SECONDS * spec.sample_rate_hz)
+        white = np.exp(log_mel(spec, samples.astype(np.float32)))
+        self.white = torch.from_numpy(white / white.mean(0))
         self.warps = torch.stack([_warp_matrix(spec, factor) for factor in np.linspace(*config.warp, 25)])
         top_mel = 2595 * np.log10(1 + spec.high_hz / 700)
         cutoffs_mel = 2595 * np.log10(1 + np.array(config.band_limit_hz) / 700)
@@ -106,10 +115,9 @@ class Augmenter:
         """Return mel power [frames, bins]: several voices, a recorded noise from a random place, or a coloured one made here."""
         if self.config.babble_share and rng.random() < self.config.babble_share:
             return self._babble(frames, rng)
-        if not self.noises or rng.random() < 0.25:
-            slope_db = np.linspace(0, rng.uniform(-35, 5), self.spec.mel_bins)
-            texture = rng.gamma(rng.uniform(4, 40), size=(frames, self.spec.mel_bins))
-            return torch.from_numpy((texture * 10 ** (slope_db / 10)).astype(np.float32))
+        if not self.noises or rng.random() < self.config.steady_share:
+            slope_db = np.linspace(0, rng.uniform(-35, 5), self.spec.mel_bins, dtype=np.float32)
+            return _rolled(self.white, frames, rng) * torch.from_numpy(10 ** (slope_db / 10))
         return _rolled(self.noises[rng.integers(len(self.noises))], frames, rng)
 
     def _babble(self, frames: int, rng: np.random.Generator) -> Tensor:

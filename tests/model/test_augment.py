@@ -10,7 +10,8 @@ import torch
 
 from inherentd.inherent_model.augment import AugmentConfig, Augmenter, at_tempo
 from inherentd.inherent_model.errors import ModelError
-from inherentd.pipeline.frontend import FrontendSpec
+from inherentd.inherent_model.noises import noise
+from inherentd.pipeline.frontend import FrontendSpec, log_mel
 
 FRAMES = 400
 PLAIN: dict[str, Any] = {
@@ -29,6 +30,17 @@ def power_of(mel: np.ndarray, voices: list[np.ndarray] | None = None, **changes:
 def test_what_nothing_is_done_to_stays_as_it_is() -> None:
     mel = np.random.default_rng(0).normal(-4, 1, (FRAMES, 128)).astype(np.float32)
     assert np.allclose(power_of(mel), np.exp(mel), rtol=1e-4)
+
+
+def test_steady_noise_is_as_rough_as_a_microphone_hears_it() -> None:
+    """Variance over squared mean of each bin: near 1 where a bin is narrow, a third at the top, whatever the colour."""
+    clean = np.full((2000, 128), -6, np.float32)
+    made = power_of(clean, noise_probability=1.0, steady_share=1.0, snr_db=(0.0, 0.0)) - np.exp(clean)
+    heard = np.exp(log_mel(FrontendSpec(), noise("pink", 2000 * 320, np.random.default_rng(1)) * np.float32(0.1)))
+    of_made, of_heard = (power.var(0) / power.mean(0) ** 2 for power in (made, heard))
+    assert of_heard[0] > 2 * of_heard[-1]
+    for bins in np.split(np.arange(128), 4):
+        assert of_made[bins].mean() == pytest.approx(of_heard[bins].mean(), rel=0.15)
 
 
 @pytest.mark.parametrize("snr_db", [0.0, 10.0])
