@@ -12,8 +12,8 @@ case "$*" in
     det=$out/det.png pages=$out/README.md shipped="--only inherent.onnx inherent-batched.onnx inherent-windowed.onnx"
     ;;
 "")
-    corpora="first talk near life voices more blends plenty again" real=$configs/corpus/real.yaml
-    stages="start hear whole robust plenty"
+    corpora="first talk near life voices more blends plenty again broad afresh" real=$configs/corpus/real.yaml
+    stages="start hear whole robust plenty afresh"
     out=models events=--real clips="--limit 300" day="--hours 24"
     det=$out/det.png pages="$out/README.md README.md docs/tuning.md"
     [ ! -d docs ] || det=docs/det.png # where the pages show it
@@ -34,7 +34,7 @@ if [ -n "$real" ]; then
 fi
 for stage in $stages; do
     train="inherent train"
-    case "$stage" in robust | plenty) train="torchrun --nproc-per-node 2 -m -- inherentd.inherent_model.cli train" ;; esac
+    case "$stage" in robust | plenty | afresh) train="torchrun --nproc-per-node 2 -m -- inherentd.inherent_model.cli train" ;; esac
     # A stage that was interrupted left its state behind; one that has ended left none.
     if [ -f "runs/$stage/resume.pt" ]; then
         $train --config "$configs/train/$stage.yaml" --resume

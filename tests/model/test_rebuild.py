@@ -74,13 +74,13 @@ def test_the_whole_rebuild_makes_what_is_shipped_and_fills_the_pages(tmp_path: P
         (tmp_path / page).touch()
     done, commands = commands_of(tmp_path)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "models" / "inherent.safetensors").read_text() == "runs/plenty\n"
+    assert (tmp_path / "models" / "inherent.safetensors").read_text() == "runs/afresh\n"
     assert "--out models/events.json --det docs/det.png" in "".join(commands)
     shared = [line.split("/")[-1] for line in commands if line.startswith("torchrun --nproc-per-node 2 ")]
-    assert shared == ["robust.yaml", "plenty.yaml"]
+    assert shared == ["robust.yaml", "plenty.yaml", "afresh.yaml"]
     assert [line for line in commands if line.startswith("corpus transcribe")]
     stages = [line.split("/")[-1] for line in commands if line.startswith("train")]
-    assert stages == ["start.yaml", "hear.yaml", "whole.yaml", "robust.yaml", "plenty.yaml"]
+    assert stages == ["start.yaml", "hear.yaml", "whole.yaml", "robust.yaml", "plenty.yaml", "afresh.yaml"]
     assert commands[-3:] == [
         "eval-state --model models/inherent.onnx --hours 24 --out models/state.json",
         "card --models models models/README.md",
