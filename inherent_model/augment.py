@@ -37,10 +37,10 @@ class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """power of the late tail over that of the dry sound, which loses half as much: 0.6 is 0.7 dB under it, 1.5 is 8 dB over"""
     babble_share: float = 0.0
     """of the noises: several voices of the training clips at once"""
-    steady_share: float = 0.25
-    """of the other noises: noise of a random colour, as of fans and streets; the rest is recorded, where there are recordings"""
     talkers: tuple[int, int] = (3, 7)
     """how many"""
+    steady_share: float = 0.25
+    """of the noises that are no babble: noise of a random colour, as of fans and streets; the rest is recorded, where there are recordings"""
     tilt_db: float = 6.0
     """a smooth random curve over frequency with about this standard deviation: microphones and distances"""
     band_limit_probability: float = 0.4

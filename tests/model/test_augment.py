@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,11 @@ PLAIN: dict[str, Any] = {
 }  # fmt: skip
 
 
-def power_of(mel: np.ndarray, voices: list[np.ndarray] | None = None, **changes: Any) -> np.ndarray:
+def power_of(
+    mel: np.ndarray, voices: Sequence[np.ndarray] = (), noises: Sequence[np.ndarray] = (), **changes: Any
+) -> np.ndarray:
     """Return the mel power [frames, bins] of a clip, all of it speech, as augmented."""
-    augmenter = Augmenter(AugmentConfig(**{**PLAIN, **changes}), FrontendSpec(), [], voices or [])
+    augmenter = Augmenter(AugmentConfig(**{**PLAIN, **changes}), FrontendSpec(), list(noises), voices)
     speech = torch.ones(1, len(mel), dtype=torch.bool)
     return np.exp(augmenter(torch.from_numpy(mel)[None], speech, np.random.default_rng(3))[0].numpy())
 
@@ -33,9 +36,12 @@ def test_what_nothing_is_done_to_stays_as_it_is() -> None:
 
 
 def test_steady_noise_is_as_rough_as_a_microphone_hears_it() -> None:
-    """Variance over squared mean of each bin: near 1 where a bin is narrow, a third at the top, whatever the colour."""
+    """Variance over squared mean of each bin; with no steady share, the recording that was given is heard."""
     clean = np.full((2000, 128), -6, np.float32)
-    made = power_of(clean, noise_probability=1.0, steady_share=1.0, snr_db=(0.0, 0.0)) - np.exp(clean)
+    recording = np.zeros((10, 128), np.float32)
+    asked = {"noise_probability": 1.0, "snr_db": (0.0, 0.0), "noises": [recording]}
+    recorded, made = (power_of(clean, steady_share=share, **asked) - np.exp(clean) for share in (0.0, 1.0))
+    assert np.allclose(recorded, np.exp(clean), rtol=1e-3)
     heard = np.exp(log_mel(FrontendSpec(), noise("pink", 2000 * 320, np.random.default_rng(1)) * np.float32(0.1)))
     of_made, of_heard = (power.var(0) / power.mean(0) ** 2 for power in (made, heard))
     assert of_heard[0] > 2 * of_heard[-1]
