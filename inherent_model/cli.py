@@ -19,6 +19,7 @@ COMMANDS = {
     ),
     "corpus": ("inherentd.inherent_model.commands.corpus", "make labelled speech from sentences and synthesizers"),
     "train": ("inherentd.inherent_model.commands.train", "train a model from a recipe"),
+    "average": ("inherentd.inherent_model.commands.average", "make a checkpoint between a model and what it became"),
     "experiments": ("inherentd.inherent_model.commands.experiments", "train variants of a recipe and compare them"),
     "eval": ("inherentd.inherent_model.commands.evaluate", "measure a checkpoint on voices and sentences it never met"),
     "eval-events": (

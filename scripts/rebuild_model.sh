@@ -8,12 +8,12 @@ set -eu
 configs=$(dirname "$0")/../configs
 case "$*" in
 --quick)
-    corpora=quick real="" stages=quick out=runs/quick/models events="--limit 20" clips="--limit 20" day=--quick
+    corpora=quick real="" stages=quick earlier="" out=runs/quick/models events="--limit 20" clips="--limit 20" day=--quick
     det=$out/det.png pages=$out/README.md shipped="--only inherent.onnx inherent-batched.onnx inherent-windowed.onnx"
     ;;
 "")
     corpora="first talk near life voices more blends plenty again broad afresh" real=$configs/corpus/real.yaml
-    stages="start hear whole robust plenty afresh"
+    stages="start hear whole robust plenty afresh" earlier=runs/plenty/best.safetensors
     out=models events=--real clips="--limit 300" day="--hours 24"
     det=$out/det.png pages="$out/README.md README.md docs/tuning.md"
     [ ! -d docs ] || det=docs/det.png # where the pages show it
@@ -44,7 +44,12 @@ for stage in $stages; do
     recipe="$configs/train/$stage.yaml" weights="runs/$stage/best.safetensors"
 done
 mkdir -p "$out"
-cp "$weights" "$out/inherent.safetensors"
+if [ -n "$earlier" ]; then # the last stage gains and forgets: halfway is better than either end (docs/experiments.md)
+    inherent average "$earlier" "$weights" --share 0.5 --out "$out/inherent.safetensors"
+else
+    cp "$weights" "$out/inherent.safetensors"
+fi
+weights="$out/inherent.safetensors"
 inherent thresholds --checkpoint "$weights" --config "$recipe" --gate-budget 0.1 --out "$out/thresholds.json"
 # shellcheck disable=SC2086 - several words
 inherent export --checkpoint "$weights" --thresholds "$out/thresholds.json" --config "$recipe" --out "$out" $shipped
