@@ -28,7 +28,6 @@ NOT_RUN = {
     "arecord": "needs a sound card",
     "brew": "macOS",
     ".": "the shell's own",
-    "cp": "over the shipped files",
     "curl": "needs a running daemon; tests/daemon/test_metrics.py asks it",
     "espeak-ng": "speaks a sentence; tests/model/test_own_heads.py has the corpus do so",
     "ffmpeg": "needs a camera",
