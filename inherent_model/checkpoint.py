@@ -41,6 +41,17 @@ def save(path: Path, model: InherentModel, frontend: FrontendSpec, notes: dict[s
         save_file(weights, unfinished, metadata=header)
 
 
+@torch.no_grad()
+def move_towards(model: InherentModel, other: InherentModel, share: float) -> None:
+    """Move the weights of a model, statistics of the normalization included, by `share` (0 to 1) towards those of another of
+    its shape; counts become the other's."""
+    for kept, new in zip(model.state_dict().values(), other.state_dict().values(), strict=True):
+        if kept.is_floating_point():
+            kept.lerp_(new, share)
+        else:
+            kept.copy_(new)
+
+
 def load(path: Path) -> Checkpoint:
     """Return the checkpoint of a file, its model in evaluation mode. Raises ModelError when it is not one of ours."""
     try:

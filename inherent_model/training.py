@@ -218,8 +218,8 @@ class _Run:
         self.optimizer.step()
         self.schedule.step()
         self.step += 1
-        _average(self.average, self.model,
-                 min(self.recipe.average_decay, self.step / (self.step + AVERAGE_WARMUP_STEPS)))  # fmt: skip
+        decay = min(self.recipe.average_decay, self.step / (self.step + AVERAGE_WARMUP_STEPS))
+        checkpoint.move_towards(self.average, self.model, 1 - decay)
         self.seen.append(parts.tolist())
 
     def mine(self, maker: BatchMaker) -> None:
@@ -329,15 +329,6 @@ def _set_statistics(model: InherentModel, maker: BatchMaker) -> None:
     frames = torch.cat([batch.mel.flatten(0, 1) for _, batch in zip(range(20), maker.batches(), strict=False)])
     model.mel_mean.copy_(frames.mean(0))
     model.mel_std.copy_(frames.std(0))
-
-
-@torch.no_grad()
-def _average(average: InherentModel, model: InherentModel, decay: float) -> None:
-    for kept, new in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
-        if kept.is_floating_point():
-            kept.lerp_(new, 1 - decay)
-        else:
-            kept.copy_(new)
 
 
 def _figures(model: InherentModel, data: Prepared, recipe: TrainRecipe) -> tuple[float, dict[str, object]]:

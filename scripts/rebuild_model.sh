@@ -8,12 +8,12 @@ set -eu
 configs=$(dirname "$0")/../configs
 case "$*" in
 --quick)
-    corpora=quick real="" stages=quick earlier="" out=runs/quick/models events="--limit 20" clips="--limit 20" day=--quick
+    corpora=quick real="" stages=quick out=runs/quick/models events="--limit 20" clips="--limit 20" day=--quick
     det=$out/det.png pages=$out/README.md shipped="--only inherent.onnx inherent-batched.onnx inherent-windowed.onnx"
     ;;
 "")
     corpora="first talk near life voices more blends plenty again broad afresh" real=$configs/corpus/real.yaml
-    stages="start hear whole robust plenty afresh" earlier=runs/plenty/best.safetensors
+    stages="start hear whole robust plenty afresh"
     out=models events=--real clips="--limit 300" day="--hours 24"
     det=$out/det.png pages="$out/README.md README.md docs/tuning.md"
     [ ! -d docs ] || det=docs/det.png # where the pages show it
@@ -32,6 +32,7 @@ if [ -n "$real" ]; then
     inherent corpus transcribe --manifest corpora/real/manifest.jsonl --model "${WHISPER:-tiny.en}" --min-seconds 2 ||
         echo "going on without the words of real speech" >&2
 fi
+weights=""
 for stage in $stages; do
     train="inherent train"
     case "$stage" in robust | plenty | afresh) train="torchrun --nproc-per-node 2 -m -- inherentd.inherent_model.cli train" ;; esac
@@ -41,6 +42,7 @@ for stage in $stages; do
     elif [ ! -f "runs/$stage/best.safetensors" ]; then
         $train --config "$configs/train/$stage.yaml"
     fi
+    earlier=$weights
     recipe="$configs/train/$stage.yaml" weights="runs/$stage/best.safetensors"
 done
 mkdir -p "$out"

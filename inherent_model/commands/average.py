@@ -11,11 +11,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-import torch
-
 from inherentd.inherent_model import checkpoint
-from inherentd.inherent_model.architecture import InherentModel
-from inherentd.inherent_model.checkpoint import Checkpoint
 from inherentd.inherent_model.errors import ModelError
 
 
@@ -33,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not 0 <= arguments.share <= 1:
         raise ModelError(f"--share {arguments.share:g}: expected 0 (all of EARLIER) to 1 (all of LATER)")
     earlier, later = checkpoint.load(arguments.earlier), checkpoint.load(arguments.later)
+    # Dropout is of training alone: it may differ.
     ends = [dataclasses.asdict(end.model.config) | {"frontend": end.frontend} for end in (earlier, later)]
     other = [
         f"{name} {ends[1][name]}, not {ends[0][name]}"
@@ -43,24 +40,14 @@ def run(arguments: argparse.Namespace) -> int:
         raise ModelError(
             f"{arguments.later}: {'; '.join(other)}; expected what was trained on from {arguments.earlier}"
         )
-    model = between(earlier, later, arguments.share)
+    checkpoint.move_towards(earlier.model, later.model, arguments.share)
+    later.model.load_state_dict(earlier.model.state_dict())
     averaged = {"earlier": earlier.training_hash, "later": later.training_hash, "share_of_later": arguments.share}
     # The figures of its training are of the later one alone.
     notes = {**later.notes, "validation": None, "averaged": averaged}
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint.save(arguments.out, model, later.frontend, notes)
+    checkpoint.save(arguments.out, later.model, later.frontend, notes)
     print(
         f"{arguments.out}: {arguments.share:g} of {arguments.later}, the rest of {arguments.earlier}", file=sys.stderr
     )
     return 0
-
-
-def between(earlier: Checkpoint, later: Checkpoint, share: float) -> InherentModel:
-    """Return the later checkpoint's model, changed: `share` of its weights and 1 - `share` of the earlier one's, statistics of
-    the normalization included."""
-    begun = earlier.model.state_dict()
-    with torch.no_grad():
-        for name, weights in later.model.state_dict().items():
-            if weights.is_floating_point():
-                weights.copy_(torch.lerp(begun[name], weights, share))
-    return later.model
