@@ -43,7 +43,7 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """a folder for features and phonemes, where not in `out`. Runs with the same clips can share it"""
     warm_start: str | None = None
     """a checkpoint to go on from; its shape must be the recipe's, its phonemes are taken over. It may have fewer
-    blocks: the new ones after them begin by changing nothing. Heads that both have keep their weights, others begin at
+    blocks or channels: the new ones begin by changing nothing. Heads that both have keep their weights, others begin at
     random"""
     ear_channels: int = 128
     ear_dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4)

@@ -81,3 +81,36 @@ def for_heads(model: InherentModel, heads: Sequence[str], *, quiet: bool = False
                 if head in before:
                     tensor[index] = known[name][before.index(head)]
     return adapted
+
+
+def fits_into(earlier: ModelConfig, config: ModelConfig) -> bool:
+    """Return whether a model of the shape `earlier` can be `grown` into `config`; heads and dropout may be any."""
+    ear, phrase = len(earlier.ear_dilations), len(earlier.dilations)
+    same = dataclasses.replace(
+        config, heads=earlier.heads, dropout=earlier.dropout,
+        ear_dilations=config.ear_dilations[:ear], dilations=config.dilations[:phrase],
+        ear_channels=min(config.ear_channels, earlier.ear_channels), channels=min(config.channels, earlier.channels),
+    )  # fmt: skip
+    return earlier == same
+
+
+def grown(earlier: InherentModel, config: ModelConfig) -> InherentModel:
+    """Return a model of the shape `config`, of the same heads, that begins with the scores of `earlier`, which `fits_into` it.
+
+    New blocks begin by changing nothing: the scale of their last normalization is 0. New channels hear the earlier ones
+    at random, and nothing earlier hears them: the weights of their way back are 0 (after Net2Net, Chen et al. 2016).
+    """
+    model = InherentModel(config)
+    known = earlier.state_dict()
+    with torch.no_grad():
+        for stack, before in ((model.ear, earlier.ear), (model.phrase, earlier.phrase)):
+            for block in stack.blocks[len(before.blocks) :]:
+                torch.nn.init.zeros_(block.norm.weight)  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue]
+        for name, tensor in model.state_dict().items():
+            if name not in known:
+                continue
+            here = tuple(slice(size) for size in known[name].shape)
+            if tensor.dim() > 1:
+                tensor[: here[0].stop] = 0.0
+            tensor[here] = known[name]
+    return model

@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ from inherentd.inherent_model.recipe import (
     utterances,
 )
 from inherentd.inherent_model.single_label import accuracy
-from inherentd.inherent_model.start import for_heads
+from inherentd.inherent_model.start import fits_into, for_heads, grown
 from inherentd.inherent_model.whole import whole
 from inherentd.inherent_model.words import vocabulary
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
@@ -289,16 +289,9 @@ def initial_model(recipe: TrainRecipe, spoken: dict[str, str], *, quiet: bool = 
     if recipe.warm_start:
         earlier = checkpoint.load(Path(recipe.warm_start)).model
         expected = recipe.model_config(earlier.config.phonemes)
-        ear, phrase = len(earlier.config.ear_dilations), len(earlier.config.dilations)
-        begun = replace(expected, heads=earlier.config.heads, dropout=earlier.config.dropout,
-                        ear_dilations=expected.ear_dilations[:ear], dilations=expected.dilations[:phrase])  # fmt: skip
-        if earlier.config != begun:
+        if not fits_into(earlier.config, expected):
             raise ModelError(f"warm_start {recipe.warm_start}: its model is {earlier.config}, the recipe's {expected}")
-        model = InherentModel(expected)
-        model.load_state_dict(model.state_dict() | for_heads(earlier, expected.heads, quiet=quiet).state_dict())
-        for block in (*model.ear.blocks[ear:], *model.phrase.blocks[phrase:]):
-            nn.init.zeros_(block.norm.weight)  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue]
-        return model
+        return grown(for_heads(earlier, expected.heads, quiet=quiet), expected)
     return InherentModel(recipe.model_config(tuple(sorted(set("".join(spoken.values()))))))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from inherentd.inherent_model import checkpoint, cli, dataset, training
+from inherentd.inherent_model import checkpoint, cli, dataset, start, training
 from inherentd.inherent_model.architecture import InherentModel, ModelConfig
 from inherentd.inherent_model.checkpoint import load, step_scores
 from inherentd.inherent_model.curves import Curves
@@ -328,9 +329,30 @@ def test_a_grown_model_begins_with_the_scores_of_the_one_before(corpus: Path, tm
     assert (len(grown.ear.blocks), len(grown.phrase.blocks)) == (len(ears), 3)
     mel = torch.randn(2, 80, 128, generator=torch.Generator().manual_seed(0)) * 3 - 7
     assert torch.allclose(step_scores(grown, mel), step_scores(load(earlier).model, mel), atol=1e-6)
-    for dilations in ((2, 2, 4), ()):
+    for wrong in ({"dilations": (2, 2, 4)}, {"dilations": ()}, {"channels": 4}, {"ear_channels": 4}):
         with pytest.raises(ModelError, match="warm_start"):
-            training.initial_model(msgspec.structs.replace(recipe, dilations=dilations), {})
+            training.initial_model(msgspec.structs.replace(recipe, **wrong), {})
+
+
+def test_a_wider_model_begins_with_the_scores_and_phonemes_of_the_one_before(corpus: Path, tmp_path: Path) -> None:
+    earlier = load(training.train(training.load_recipe(recipe_file(corpus, tmp_path / "earlier", "steps: 3\n")))).model
+    config = earlier.config
+    wider = dataclasses.replace(config, channels=config.channels + 5, ear_channels=2 * config.ear_channels + 1)
+    assert start.fits_into(config, wider)
+    assert not start.fits_into(wider, config)
+    model = start.grown(earlier, wider).eval()
+    mel = torch.randn(2, 80, 128, generator=torch.Generator().manual_seed(0)) * 3 - 7
+    assert torch.allclose(step_scores(model, mel), step_scores(earlier, mel), atol=1e-6)
+    _, phonemes, _ = model.understand(mel, model.initial_state(2))
+    _, before, _ = earlier.understand(mel, earlier.initial_state(2))
+    assert phonemes is not None and before is not None
+    assert torch.allclose(phonemes, before, atol=1e-6)
+    # The new channels are not dead: they hear, and what they would tell the earlier ones can be learnt.
+    model.train().understand(mel, model.initial_state(2))[0].sum().backward()
+    back = dict(model.named_parameters())["ear.blocks.0.pointwise.weight"]
+    old = config.ear_channels
+    assert not back[:old, old:].any()
+    assert back.grad is not None and back.grad[:old, old:].any()
 
 
 def test_the_vocabulary_is_what_most_texts_hold() -> None:
