@@ -148,16 +148,18 @@ class InherentModel(nn.Module):
         it. A score is the sigmoid of its logit.
         """
         understood, _, following = self.understand(mel, state)
-        return self.score(understood), following
+        return self.score(understood[-1]), following
 
-    def understand(self, mel: Tensor, state: State) -> tuple[Tensor, Tensor | None, State]:
-        """Return what the heads read, [batch, steps, channels], the phoneme logits
-        [batch, steps * phonemes_per_step, symbols + 1], None without them, and the next state; inputs as of `forward`."""
+    def understand(self, mel: Tensor, state: State) -> tuple[list[Tensor], Tensor | None, State]:
+        """Return what comes out of the phrase's entry and of each of its blocks, [batch, steps, channels] each, of which
+        the heads read the last; the phoneme logits [batch, steps * phonemes_per_step, symbols + 1], None without them; and
+        the next state. Inputs as of `forward`."""
         x = ((mel - self.mel_mean) / self.mel_std).transpose(1, 2)
         heard, ear = self.ear(x, state)
         outputs, phrase = self.phrase(heard[-1], state)
+        understood = [output.transpose(1, 2) for output in outputs]
         phonemes = None
         if self.phoneme is not None:
-            early = outputs[self.config.phoneme_blocks].transpose(1, 2)
+            early = understood[self.config.phoneme_blocks]
             phonemes = self.phoneme(early).reshape(early.shape[0], -1, len(self.config.phonemes) + 1)
-        return outputs[-1].transpose(1, 2), phonemes, ear | phrase
+        return understood, phonemes, ear | phrase

@@ -47,6 +47,8 @@ def draw(log: Path, png: Path) -> None:
     losses, scores = figure.subplots(1, 2)
     for index, name in enumerate(PARTS):
         losses.plot(steps, [line["dense_peak_phoneme_word"][index] for line in lines], marker=".", label=name)
+    if "sequence" in lines[-1]:
+        losses.plot(steps, [line.get("sequence", float("nan")) for line in lines], marker=".", label="loss_sequence")
     for name in ("gate_auc", "intents_mean_auc", "gate_eer", *(["accuracy"] if "accuracy" in lines[-1] else [])):
         scores.plot(steps, [line.get(name) or float("nan") for line in lines], marker=".", label=f"validation {name}")
     for axes in (losses, scores):

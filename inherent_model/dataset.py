@@ -21,6 +21,7 @@ from inherentd.inherent_model.heads import targets
 from inherentd.inherent_model.manifest import Utterance
 from inherentd.inherent_model.recipe import GROUP_SHARES
 from inherentd.inherent_model.words import terms as terms_of
+from inherentd.inherent_model.words import words as words_of
 from inherentd.pipeline.frontend import FrontendSpec
 
 CERTAIN_BEFORE_END_FRAMES = 6
@@ -53,6 +54,9 @@ class Batch:
     """which terms of the vocabulary were said, bool [streams of one clip with a text, terms]"""
     word_places: Tensor
     """[same streams, 2]: which stream of the batch, and the first step that has heard all of it"""
+    sequence: Tensor
+    """word numbers, CTC targets as the phonemes are, of the streams that `has_text`"""
+    sequence_lengths: Tensor
 
 
 @dataclass(frozen=True)
@@ -65,14 +69,17 @@ class Example:
     phonemes: tuple[int, ...]
     words: tuple[int, ...] | None = None
     """which terms of the vocabulary are said; None where nobody knows what is said"""
+    sequence: tuple[int, ...] = ()
+    """the words one after another, numbered from 1"""
     written: bool = False
     """whether somebody wrote down the words; phonemes may also come from what a recognizer heard"""
 
 
 def examples(rows: list[Utterance], features: Features, heads: tuple[str, ...], symbols: dict[str, int],
-             phonemes: dict[str, str], *, vocabulary: dict[str, int]) -> list[Example]:  # fmt: skip
-    """Return one example a row: mel (float16, memory-mapped), where speech lies, head targets, phoneme and word
-    indices."""
+             phonemes: dict[str, str], *, vocabulary: dict[str, int],
+             sequence: dict[str, int]) -> list[Example]:  # fmt: skip
+    """Return one example a row: mel (float16, memory-mapped), where speech lies, head targets, phoneme and term
+    indices, and the words by their numbers in `sequence` from 1; one that it does not know has the number after its last."""
     found = []
     for index, row in enumerate(rows):
         mel = features.mel[features.offsets[index] : features.offsets[index + 1]]
@@ -81,7 +88,8 @@ def examples(rows: list[Utterance], features: Features, heads: tuple[str, ...], 
         target = np.array(targets(heads, row.heads, addressed=row.addressed), np.float32)
         words = tuple(vocabulary[term] for term in sorted(terms_of(said)) if term in vocabulary) if said else None
         speech = speech_bounds(np.asarray(mel, np.float32))
-        found.append(Example(mel, speech, target, spoken, words, written=bool(row.text)))
+        order = tuple(sequence.get(word, len(sequence)) + 1 for word in words_of(said)) if sequence else ()
+        found.append(Example(mel, speech, target, spoken, words, order, written=bool(row.text)))
     return found
 
 
@@ -179,6 +187,8 @@ class BatchMaker:
         weight = np.ones((len(laid), steps, heads), np.float32)
         spoken: list[int] = []
         lengths = []
+        sequence: list[int] = []
+        sequence_lengths = []
         word_places: list[tuple[int, int]] = []
         said: list[list[int]] = []
         for index, (stream, places) in enumerate(laid):
@@ -194,6 +204,9 @@ class BatchMaker:
             known = all(example.phonemes for example, _ in places)
             lengths.append(len(phonemes) if known else 0)
             spoken += phonemes if known else []
+            order = [word for example, _ in places for word in example.sequence] if known else []
+            sequence_lengths.append(len(order))
+            sequence += order
         mel = self.augmenter(mel, speech, rng)
         for index, (stream, _) in enumerate(laid):
             # The windowed TFLite form pads short input with zeros, which in log-mel is loud: it must not raise a score.
@@ -204,7 +217,8 @@ class BatchMaker:
         for row, terms_said in enumerate(said):
             words[row, terms_said] = True
         return Batch(mel, torch.from_numpy(target), torch.from_numpy(weight), torch.tensor(spoken), lengths_tensor,
-                     lengths_tensor > 0, words, torch.tensor(word_places, dtype=torch.long).reshape(-1, 2))  # fmt: skip
+                     lengths_tensor > 0, words, torch.tensor(word_places, dtype=torch.long).reshape(-1, 2),
+                     torch.tensor(sequence, dtype=torch.long), torch.tensor(sequence_lengths))  # fmt: skip
 
     def _lay(self, members: list[Example], rng: np.random.Generator) -> tuple[np.ndarray, list[tuple[Example, int]]]:
         """Return one stream's clean log-mel, and each clip as it is heard in it with the frame where it begins."""

@@ -1,4 +1,4 @@
-"""What is minimized: every step's targets, each stream's peak, phoneme CTC, and which words were said."""
+"""What is minimized: every step's targets, each stream's peak, phoneme CTC, which words were said, and word CTC."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ WORD_STEPS = 4
 
 
 class Lesson(nn.Module):
-    """A model and its loss as one module, so that DistributedDataParallel can wrap both. The layer that tells the words
-    is the lesson's: the model does not keep it."""
+    """A model and its loss as one module, so that DistributedDataParallel can wrap both. The layers that tell the words
+    are the lesson's: the model does not keep them."""
 
     def __init__(self, model: InherentModel, phoneme_weight: float, word_weight: float = 0.0, terms: int = 0, *,
                  single_label: SingleLabel | None = None, class_weight: float = 0.0,
-                 gate_weight: float = 1.0) -> None:  # fmt: skip
+                 gate_weight: float = 1.0, sequence_words: int = 0, sequence_weight: float = 0.0,
+                 sequence_blocks: int = 0) -> None:  # fmt: skip
         super().__init__()
         self.model = model
         self.head_weights = torch.tensor([gate_weight] + [1.0] * (len(model.config.heads) - 1))
@@ -32,21 +33,28 @@ class Lesson(nn.Module):
         self.word = nn.Linear(model.config.channels, terms) if terms else None
         if self.word is not None:
             nn.init.constant_(self.word.bias, -5.0)  # a term is rare: it begins as improbable
+        self.sequence_weight = sequence_weight
+        self.sequence_blocks = sequence_blocks
+        # Its classes: the blank, the words, and one for all others.
+        self.sequence = nn.Linear(model.config.channels, sequence_words + 2) if sequence_words else None
 
     def forward(self, batch: Batch, *, phonemes_only: bool = False) -> tuple[Tensor, Tensor]:
-        """Return the loss and its parts (dense, peak with that of the classes, phoneme, word), detached."""
+        """Return the loss and its parts (dense, peak with that of the classes, phoneme, word, sequence of words), detached."""
         understood, phoneme_logits, _ = self.model.understand(batch.mel, self.model.initial_state(len(batch.mel)))
-        logits = self.model.score(understood).float()
+        logits = self.model.score(understood[-1]).float()
         dense, peak = head_losses(logits, batch.target, batch.weight, self.head_weights)
         if self.single_label and self.class_weight:
             peak = peak + self.class_weight * class_loss(logits, batch.target, self.single_label)
-        phoneme = phoneme_loss(phoneme_logits, batch)
-        word = word_loss(self.word, understood, batch)
+        phoneme = ctc_loss(phoneme_logits, batch.has_text, batch.phonemes, batch.phoneme_lengths)
+        word = word_loss(self.word, understood[-1], batch)
+        order = self.sequence(understood[self.sequence_blocks]) if self.sequence else None
+        sequence = ctc_loss(order, batch.has_text, batch.sequence, batch.sequence_lengths)
         if phonemes_only:
-            loss = phoneme + 0.0 * (dense + peak + word)
+            loss = phoneme + 0.0 * (dense + peak + word + sequence)
         else:
-            loss = dense + peak + self.phoneme_weight * phoneme + self.word_weight * word
-        return loss, torch.stack([dense, peak, phoneme, word]).detach()
+            words = self.word_weight * word + self.sequence_weight * sequence
+            loss = dense + peak + self.phoneme_weight * phoneme + words
+        return loss, torch.stack([dense, peak, phoneme, word, sequence]).detach()
 
 
 def head_losses(logits: Tensor, target: Tensor, weight: Tensor, head_weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,16 +95,16 @@ def class_loss(logits: Tensor, target: Tensor, single_label: SingleLabel) -> Ten
     return nn.functional.cross_entropy(scores[chosen], label[chosen])
 
 
-def phoneme_loss(logits: Tensor | None, batch: Batch) -> Tensor:
-    """Return CTC's negative log likelihood per phoneme (Graves et al. 2006) over the streams whose text is known."""
+def ctc_loss(logits: Tensor | None, has_text: Tensor, symbols: Tensor, lengths: Tensor) -> Tensor:
+    """Return CTC's negative log likelihood per symbol (Graves et al. 2006) over the streams whose text is known; logits
+    [batch, steps, symbols], whose blank is 0, and the symbols of those streams one after another."""
     if logits is None:
         return torch.zeros(())
-    if not batch.has_text.any():
+    if not has_text.any():
         return logits.sum() * 0
-    chosen = logits[batch.has_text].float().log_softmax(-1).transpose(0, 1)
-    lengths = batch.phoneme_lengths[batch.has_text]
+    chosen = logits[has_text].float().log_softmax(-1).transpose(0, 1)
     steps = torch.full((chosen.shape[1],), chosen.shape[0])
-    total = nn.functional.ctc_loss(chosen, batch.phonemes, steps, lengths, reduction="sum", zero_infinity=True)
+    total = nn.functional.ctc_loss(chosen, symbols, steps, lengths[has_text], reduction="sum", zero_infinity=True)
     return total / lengths.sum()
 
 

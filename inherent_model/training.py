@@ -47,7 +47,7 @@ from inherentd.inherent_model.recipe import (
 from inherentd.inherent_model.single_label import accuracy
 from inherentd.inherent_model.start import fits_into, for_heads, grown
 from inherentd.inherent_model.whole import whole
-from inherentd.inherent_model.words import vocabulary
+from inherentd.inherent_model.words import vocabulary, words
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
 
 __all__ = ["TrainRecipe", "load_recipe", "prepare", "train", "utterances"]
@@ -100,7 +100,8 @@ def prepare(recipe: TrainRecipe, config: ModelConfig, rows: list[Utterance], spo
     symbols = {symbol: index + 1 for index, symbol in enumerate(config.phonemes)}
     features = extract([row.path for row in rows], spec, recipe.features_folder)
     terms = vocabulary((row.said for row in rows if row.split == "train"), recipe.terms)
-    prepared = examples(rows, features, recipe.heads, symbols, spoken, vocabulary=terms)
+    sequence = vocabulary((row.said for row in rows if row.split == "train"), recipe.sequence_words, words)
+    prepared = examples(rows, features, recipe.heads, symbols, spoken, vocabulary=terms, sequence=sequence)
     training = [(example, row) for example, row in zip(prepared, rows, strict=True) if row.split == "train"]
     pool = [example for example, row in training for _ in range(recipe.repeat.get(row.speaker.split(":")[0], 1))]
     held = measured_clips(recipe, rows, "validation")
@@ -144,7 +145,8 @@ def train(
         _set_statistics(model, data.maker)
     lesson = Lesson(model, recipe.phoneme_weight, recipe.word_weight, data.maker.terms,
                     single_label=recipe.single_label, class_weight=recipe.class_weight,
-                    gate_weight=recipe.gate_weight)  # fmt: skip
+                    gate_weight=recipe.gate_weight, sequence_words=recipe.sequence_words,
+                    sequence_weight=recipe.sequence_weight, sequence_blocks=recipe.sequence_blocks)  # fmt: skip
     run = _Run(recipe, lesson, total, rank, world)
     if resume:
         run.restore(out / "resume.pt", data)
@@ -234,8 +236,11 @@ class _Run:
         """Log the figures of the averaged weights on validation; keep the weights where they are the best so far."""
         score, figures = _figures(self.average, data, self.recipe)
         minutes = round(self.minutes + (time.monotonic() - self.started) / 60, 1)
-        line: dict[str, Any] = {"step": self.step, "minutes": minutes,
-                                "dense_peak_phoneme_word": np.mean(self.seen, 0).round(4).tolist(), **figures}  # fmt: skip
+        *losses, sequence = np.mean(self.seen, 0).round(4).tolist()
+        line: dict[str, Any] = {"step": self.step, "minutes": minutes, "dense_peak_phoneme_word": losses}
+        if self.lesson.sequence is not None:
+            line["sequence"] = sequence
+        line |= figures
         self.seen = []
         print(json.dumps(line), file=sys.stderr, flush=True)
         curves.add(line)

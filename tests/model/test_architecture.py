@@ -87,7 +87,8 @@ def test_phonemes_come_beside_the_heads(model: InherentModel) -> None:
     mel = torch.randn(2, 10 * STEP, 128)
     with torch.inference_mode():
         understood, phonemes, _ = model.understand(mel, model.initial_state(2))
-        assert torch.equal(model.score(understood), model(mel, model.initial_state(2))[0])
+        assert len(understood) == 1 + len(CONFIG.dilations)
+        assert torch.equal(model.score(understood[-1]), model(mel, model.initial_state(2))[0])
     assert phonemes is not None
     assert phonemes.shape == (2, 10 * CONFIG.phonemes_per_step, 3)
 

@@ -22,9 +22,10 @@ from inherentd.inherent_model.curves import Curves
 from inherentd.inherent_model.dataset import CERTAIN_AFTER_END_FRAMES, Batch, BatchMaker, Example
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.evaluation import peak_scores
-from inherentd.inherent_model.lesson import Lesson, head_losses, word_loss
+from inherentd.inherent_model.lesson import Lesson, ctc_loss, head_losses, word_loss
 from inherentd.inherent_model.mining import hardest
-from inherentd.inherent_model.words import terms, vocabulary
+from inherentd.inherent_model.recipe import TrainRecipe
+from inherentd.inherent_model.words import terms, vocabulary, words
 from inherentd.pipeline.frontend import FrontendSpec
 from tests.model.toy_corpus import write_corpus
 
@@ -70,6 +71,7 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     # What is mined counts from the next round of streams on: here one of a few batches.
     monkeypatch.setattr(dataset, "ROUND_STREAMS", 40)
     more = "steps: 9\nkeep_every_minutes: 0\nmine_every: 2\nmine_clips: 20\nvalidate_every: 3\nterms: 20\n"
+    more += "sequence_words: 5\nsequence_blocks: 1\n"
     whole = training.load_recipe(recipe_file(corpus, tmp_path / "whole", more))
 
     def run(name: str, **changes: Any) -> tuple[dict[str, torch.Tensor], list[dict[str, object]]]:
@@ -188,7 +190,9 @@ def by_two_processes(recipe: Path, *more: str) -> str:
 
 def test_two_processes_train_together(corpus: Path, tmp_path: Path) -> None:
     """`torchrun` with gloo: real processes, gradients averaged, one checkpoint."""
-    by_two_processes(recipe_file(corpus, tmp_path / "run", "steps: 4\nterms: 20\n"))
+    by_two_processes(
+        recipe_file(corpus, tmp_path / "run", "steps: 4\nterms: 20\nsequence_words: 9\nsequence_blocks: 0\n")
+    )
     log = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in log] == [4]
     assert (tmp_path / "run" / "curves.png").stat().st_size > 1000
@@ -348,7 +352,7 @@ def test_a_wider_model_begins_with_the_scores_and_phonemes_of_the_one_before(cor
     assert phonemes is not None and before is not None
     assert torch.allclose(phonemes, before, atol=1e-6)
     # The new channels are not dead: they hear, and what they would tell the earlier ones can be learnt.
-    model.train().understand(mel, model.initial_state(2))[0].sum().backward()
+    model.train().understand(mel, model.initial_state(2))[0][-1].sum().backward()
     back = dict(model.named_parameters())["ear.blocks.0.pointwise.weight"]
     old = config.ear_channels
     assert not back[:old, old:].any()
@@ -360,6 +364,8 @@ def test_the_vocabulary_is_what_most_texts_hold() -> None:
     texts = ["set a timer", "set an alarm", "stop a timer stop a timer"]
     assert list(vocabulary(texts, 4)) == ["a", "a timer", "set", "timer"]
     assert vocabulary(texts, 0) == {}
+    assert list(vocabulary(texts, 3, words)) == ["a", "set", "timer"]
+    assert words("Stop it, stop IT!") == ["stop", "it", "stop", "it"]
 
 
 def test_the_words_are_asked_for_where_one_clip_with_a_text_has_ended() -> None:
@@ -367,29 +373,62 @@ def test_the_words_are_asked_for_where_one_clip_with_a_text_has_ended() -> None:
     silence = np.log(FrontendSpec().log_floor)
     said = {1.0: (0, 2), 2.0: (1,), 3.0: None}
     pool = []
-    for level, words in said.items():
+    for level, terms_said in said.items():
         mel = np.full((61, 128), silence, np.float16)
         mel[8:50] = level
-        pool.append(Example(mel, (8, 50), np.array([level == 1], np.float32), (1,), words, written=words is not None))
+        pool.append(
+            Example(mel, (8, 50), np.array([level == 1], np.float32), (1,), terms_said, written=terms_said is not None)
+        )
     maker = BatchMaker(pool, lambda mel, *_: mel, FrontendSpec(), step_frames=4, batch_frames=8000, seed=0, terms=3)  # type: ignore
     batch = next(maker.batches())
     expected = []
     for stream, mel in enumerate(batch.mel[:, :, 0].numpy()):
         ends = [end for end in range(1, len(mel)) if mel[end - 1] > 0 and mel[end] <= 0]
-        words = said[float(mel[ends[0] - 1])] if ends else None
-        if len(ends) == 1 and words is not None:
-            expected.append((stream, ends[0] // 4, [term in words for term in range(3)]))
+        terms_said = said[float(mel[ends[0] - 1])] if ends else None
+        if len(ends) == 1 and terms_said is not None:
+            expected.append((stream, ends[0] // 4, [term in terms_said for term in range(3)]))
     assert 0 < len(expected) < len(batch.mel)
     found = zip(batch.word_places.tolist(), batch.words.tolist(), strict=True)
-    assert [(*places, words) for places, words in found] == expected
+    assert [(*places, terms_said) for places, terms_said in found] == expected
+
+
+def test_the_sequence_of_words_is_learnt_where_every_clip_of_a_stream_has_a_text() -> None:
+    silence = np.log(FrontendSpec().log_floor)
+    pool = []
+    for level, sequence in {1.0: (1, 3), 2.0: (2,), 3.0: ()}.items():
+        mel = np.full((61, 128), silence, np.float16)
+        mel[8:50] = level
+        phonemes = (1,) * len(sequence)
+        pool.append(Example(mel, (8, 50), np.array([level == 1], np.float32), phonemes, sequence=sequence))
+    maker = BatchMaker(pool, lambda mel, *_: mel, FrontendSpec(), step_frames=4, batch_frames=8000, seed=0)  # type: ignore
+    batch = next(maker.batches())
+    known = {1.0: (1, 3), 2.0: (2,)}
+    expected = []
+    for mel in batch.mel[:, :, 0].numpy():
+        begins = [float(mel[at]) for at in range(1, len(mel)) if mel[at] > 0 and mel[at - 1] <= 0]
+        expected.append(
+            [word for level in begins for word in known[level]] if all(level in known for level in begins) else []
+        )
+    assert {0, 1, 2} <= set(map(len, expected))
+    assert batch.sequence_lengths.tolist() == list(map(len, expected))
+    assert batch.sequence.tolist() == [word for words_said in expected for word in words_said]
+    # A model whose layer tells the words after the other costs nothing; one that tells other words costs much.
+    logits = torch.full((1, 6, 5), -20.0)
+    for step, word in enumerate((0, 1, 1, 0, 3, 0)):
+        logits[0, step, word] = 20.0
+    one = torch.ones(1, dtype=torch.bool)
+    assert ctc_loss(logits, one, torch.tensor([1, 3]), torch.tensor([2])) < 0.01
+    assert ctc_loss(logits, one, torch.tensor([3, 1]), torch.tensor([2])) > 10
+    with pytest.raises(ValueError, match="sequence_blocks: got 3, expected 0 to 2"):
+        TrainRecipe(manifests=[], steps=1, phoneme_steps=0, dilations=(1, 2), sequence_words=9, sequence_blocks=3)
 
 
 def test_the_word_loss_asks_after_the_last_word_what_was_said() -> None:
     model = InherentModel(ModelConfig(heads=("gate",), ear_channels=4, channels=3, ear_dilations=(1,), dilations=(1,)))
     lesson = Lesson(model, 0.0, 1.0, terms=3)
-    words, places = torch.tensor([[True, False, True], [False, True, False]]), torch.tensor([[0, 2], [2, 8]])
+    said, places = torch.tensor([[True, False, True], [False, True, False]]), torch.tensor([[0, 2], [2, 8]])
     batch = Batch(torch.zeros(3, 40, 128), torch.zeros(3, 10, 1), torch.ones(3, 10, 1), torch.zeros(0), torch.zeros(3),
-                  torch.zeros(3, dtype=torch.bool), words, places)  # fmt: skip
+                  torch.zeros(3, dtype=torch.bool), said, places, torch.zeros(0), torch.zeros(3))  # fmt: skip
     loss, parts = lesson(batch)
     loss.backward()
     assert lesson.word is not None
@@ -399,7 +438,7 @@ def test_the_word_loss_asks_after_the_last_word_what_was_said() -> None:
         lesson.word.weight.copy_(20 * torch.eye(3))
         lesson.word.bias.fill_(-10)
     knows = torch.zeros(3, 10, 3)
-    knows[0, 2:6], knows[2, 8:] = words[0].float(), words[1].float()
+    knows[0, 2:6], knows[2, 8:] = said[0].float(), said[1].float()
     assert word_loss(lesson.word, knows, batch) < 0.01
     assert word_loss(lesson.word, 1 - knows, batch) > 10
     assert word_loss(None, knows, batch) == 0
