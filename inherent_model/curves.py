@@ -26,7 +26,7 @@ class Curves:
                 unfinished.write_text("".join(line for line in lines if json.loads(line)["step"] <= step))
 
     def add(self, line: dict[str, Any]) -> None:
-        """Add what one validation found: `step`, `minutes`, `dense_peak_phoneme_word` and figures by name."""
+        """Add what one validation found: `step`, `minutes`, `dense_peak_phoneme_word`, and `loss_sequence` and figures by name."""
         with (self.out / "log.jsonl").open("a") as log:
             log.write(json.dumps(line) + "\n")
         values = dict(zip(PARTS, line["dense_peak_phoneme_word"], strict=True))
@@ -47,8 +47,8 @@ def draw(log: Path, png: Path) -> None:
     losses, scores = figure.subplots(1, 2)
     for index, name in enumerate(PARTS):
         losses.plot(steps, [line["dense_peak_phoneme_word"][index] for line in lines], marker=".", label=name)
-    if "sequence" in lines[-1]:
-        losses.plot(steps, [line.get("sequence", float("nan")) for line in lines], marker=".", label="loss_sequence")
+    if "loss_sequence" in lines[-1]:
+        losses.plot(steps, [line["loss_sequence"] for line in lines], marker=".", label="loss_sequence")
     for name in ("gate_auc", "intents_mean_auc", "gate_eer", *(["accuracy"] if "accuracy" in lines[-1] else [])):
         scores.plot(steps, [line.get(name) or float("nan") for line in lines], marker=".", label=f"validation {name}")
     for axes in (losses, scores):

@@ -42,20 +42,20 @@ ENOUGH_HARD_CLIPS = 50
 
 @dataclass(frozen=True)
 class Batch:
-    """`target` and `weight` are [batch, steps, heads]; phonemes are CTC targets, one row after another."""
+    """`target` and `weight` are [batch, steps, heads]; phonemes are CTC targets, one stream after another, none of a stream in
+    which somebody says nobody knows what."""
 
     mel: Tensor
     target: Tensor
     weight: Tensor
     phonemes: Tensor
     phoneme_lengths: Tensor
-    has_text: Tensor
     words: Tensor
     """which terms of the vocabulary were said, bool [streams of one clip with a text, terms]"""
     word_places: Tensor
     """[same streams, 2]: which stream of the batch, and the first step that has heard all of it"""
     sequence: Tensor
-    """word numbers, CTC targets as the phonemes are, of the streams that `has_text`"""
+    """the numbers of the words one after another, CTC targets as the phonemes are"""
     sequence_lengths: Tensor
 
 
@@ -77,9 +77,9 @@ class Example:
 
 def examples(rows: list[Utterance], features: Features, heads: tuple[str, ...], symbols: dict[str, int],
              phonemes: dict[str, str], *, vocabulary: dict[str, int],
-             sequence: dict[str, int]) -> list[Example]:  # fmt: skip
+             word_numbers: dict[str, int]) -> list[Example]:  # fmt: skip
     """Return one example a row: mel (float16, memory-mapped), where speech lies, head targets, phoneme and term
-    indices, and the words by their numbers in `sequence` from 1; one that it does not know has the number after its last."""
+    indices, and the words by their numbers, from 1; all that have none share the number after the last."""
     found = []
     for index, row in enumerate(rows):
         mel = features.mel[features.offsets[index] : features.offsets[index + 1]]
@@ -88,8 +88,9 @@ def examples(rows: list[Utterance], features: Features, heads: tuple[str, ...], 
         target = np.array(targets(heads, row.heads, addressed=row.addressed), np.float32)
         words = tuple(vocabulary[term] for term in sorted(terms_of(said)) if term in vocabulary) if said else None
         speech = speech_bounds(np.asarray(mel, np.float32))
-        order = tuple(sequence.get(word, len(sequence)) + 1 for word in words_of(said)) if sequence else ()
-        found.append(Example(mel, speech, target, spoken, words, order, written=bool(row.text)))
+        numbers = (word_numbers.get(word, len(word_numbers) + 1) for word in words_of(said))
+        sequence = tuple(numbers) if word_numbers else ()
+        found.append(Example(mel, speech, target, spoken, words, sequence, written=bool(row.text)))
     return found
 
 
@@ -204,20 +205,19 @@ class BatchMaker:
             known = all(example.phonemes for example, _ in places)
             lengths.append(len(phonemes) if known else 0)
             spoken += phonemes if known else []
-            order = [word for example, _ in places for word in example.sequence] if known else []
-            sequence_lengths.append(len(order))
-            sequence += order
+            numbers = [number for example, _ in places for number in example.sequence] if known else []
+            sequence_lengths.append(len(numbers))
+            sequence += numbers
         mel = self.augmenter(mel, speech, rng)
         for index, (stream, _) in enumerate(laid):
             # The windowed TFLite form pads short input with zeros, which in log-mel is loud: it must not raise a score.
             if rng.random() < 0.25:
                 mel[index, len(stream) :] = 0.0
-        lengths_tensor = torch.tensor(lengths)
         words = torch.zeros(len(said), self.terms, dtype=torch.bool)
         for row, terms_said in enumerate(said):
             words[row, terms_said] = True
-        return Batch(mel, torch.from_numpy(target), torch.from_numpy(weight), torch.tensor(spoken), lengths_tensor,
-                     lengths_tensor > 0, words, torch.tensor(word_places, dtype=torch.long).reshape(-1, 2),
+        return Batch(mel, torch.from_numpy(target), torch.from_numpy(weight), torch.tensor(spoken), torch.tensor(lengths),
+                     words, torch.tensor(word_places, dtype=torch.long).reshape(-1, 2),
                      torch.tensor(sequence, dtype=torch.long), torch.tensor(sequence_lengths))  # fmt: skip
 
     def _lay(self, members: list[Example], rng: np.random.Generator) -> tuple[np.ndarray, list[tuple[Example, int]]]:

@@ -45,10 +45,10 @@ class Lesson(nn.Module):
         dense, peak = head_losses(logits, batch.target, batch.weight, self.head_weights)
         if self.single_label and self.class_weight:
             peak = peak + self.class_weight * class_loss(logits, batch.target, self.single_label)
-        phoneme = ctc_loss(phoneme_logits, batch.has_text, batch.phonemes, batch.phoneme_lengths)
+        phoneme = ctc_loss(phoneme_logits, batch.phonemes, batch.phoneme_lengths)
         word = word_loss(self.word, understood[-1], batch)
-        order = self.sequence(understood[self.sequence_blocks]) if self.sequence else None
-        sequence = ctc_loss(order, batch.has_text, batch.sequence, batch.sequence_lengths)
+        sequence_logits = self.sequence(understood[self.sequence_blocks]) if self.sequence else None
+        sequence = ctc_loss(sequence_logits, batch.sequence, batch.sequence_lengths)
         if phonemes_only:
             loss = phoneme + 0.0 * (dense + peak + word + sequence)
         else:
@@ -95,16 +95,18 @@ def class_loss(logits: Tensor, target: Tensor, single_label: SingleLabel) -> Ten
     return nn.functional.cross_entropy(scores[chosen], label[chosen])
 
 
-def ctc_loss(logits: Tensor | None, has_text: Tensor, symbols: Tensor, lengths: Tensor) -> Tensor:
-    """Return CTC's negative log likelihood per symbol (Graves et al. 2006) over the streams whose text is known; logits
-    [batch, steps, symbols], whose blank is 0, and the symbols of those streams one after another."""
+def ctc_loss(logits: Tensor | None, symbols: Tensor, lengths: Tensor) -> Tensor:
+    """Return CTC's negative log likelihood per symbol (Graves et al. 2006) over the streams in which it is known what is
+    said; logits [batch, steps, symbols], whose blank is 0, those streams' symbols one after another, and how many each
+    stream has, 0 where nobody knows."""
     if logits is None:
         return torch.zeros(())
-    if not has_text.any():
+    known = lengths > 0
+    if not known.any():
         return logits.sum() * 0
-    chosen = logits[has_text].float().log_softmax(-1).transpose(0, 1)
+    chosen = logits[known].float().log_softmax(-1).transpose(0, 1)
     steps = torch.full((chosen.shape[1],), chosen.shape[0])
-    total = nn.functional.ctc_loss(chosen, symbols, steps, lengths[has_text], reduction="sum", zero_infinity=True)
+    total = nn.functional.ctc_loss(chosen, symbols, steps, lengths[known], reduction="sum", zero_infinity=True)
     return total / lengths.sum()
 
 

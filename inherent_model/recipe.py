@@ -68,7 +68,7 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """how many words of the training texts the auxiliary loss of their sequence tells apart, all others being one more; 0: no
     such loss"""
     sequence_weight: float = 0.1
-    sequence_blocks: int = 4
+    sequence_blocks: int = 2
     """the sequence of words is read after so many phrase blocks: those behind it begin with words"""
     average_decay: float = 0.999
     bfloat16: bool = False
@@ -95,6 +95,8 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             raise ValueError(f"group_shares: got {self.group_shares}, expected 0 or more each, some of both sides")
         if self.class_weight and self.single_label is None:
             raise ValueError(f"class_weight: got {self.class_weight:g} without single_label; say closed or open")
+        if self.sequence_words < 0:
+            raise ValueError(f"sequence_words: got {self.sequence_words}, expected 0 or more")
         if self.sequence_words and not 0 <= self.sequence_blocks <= len(self.dilations):
             raise ValueError(
                 f"sequence_blocks: got {self.sequence_blocks}, expected 0 to {len(self.dilations)}, the blocks of `dilations`"

@@ -1,4 +1,4 @@
-"""Begin training on somebody's heads from a checkpoint that was trained for others: what it hears stays, heads are new."""
+"""Begin training from a checkpoint of other heads, or of a smaller network: what it hears stays."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def started(recipe: TrainRecipe, start: Path) -> TrainRecipe:
     """Return the recipe as it goes on from the checkpoint `start`, in that one's shape: heads that both have will keep
     their weights. Nothing is written, so that each process of `torchrun` may ask."""
     shape = _shape(_loaded(start).model.config)
-    return msgspec.structs.replace(recipe, **shape, warm_start=str(start), phoneme_steps=0)
+    try:
+        return msgspec.structs.replace(recipe, **shape, warm_start=str(start), phoneme_steps=0)
+    except ValueError as error:
+        raise ModelError(f"{start}: the recipe does not suit its shape: {error}") from error
 
 
 def _loaded(start: Path) -> Checkpoint:
@@ -94,14 +97,16 @@ def fits_into(earlier: ModelConfig, config: ModelConfig) -> bool:
     return earlier == same
 
 
-def grown(earlier: InherentModel, config: ModelConfig) -> InherentModel:
-    """Return a model of the shape `config`, of the same heads, that begins with the scores of `earlier`, which `fits_into` it.
+def grown(earlier: InherentModel, config: ModelConfig, *, quiet: bool = False) -> InherentModel:
+    """Return a model of the shape `config` that begins with the scores of `earlier`, which `fits_into` it, for the heads that
+    both have; the other heads are as of `for_heads`.
 
     New blocks begin by changing nothing: the scale of their last normalization is 0. New channels hear the earlier ones
-    at random, and nothing earlier hears them: the weights of their way back are 0 (after Net2Net, Chen et al. 2016).
+    at random, and nothing earlier hears them: the weights of their way back are 0. To begin a larger network as the
+    function of a smaller one is Net2Net's idea (Chen et al. 2016).
     """
+    known = for_heads(earlier, config.heads, quiet=quiet).state_dict()
     model = InherentModel(config)
-    known = earlier.state_dict()
     with torch.no_grad():
         for stack, before in ((model.ear, earlier.ear), (model.phrase, earlier.phrase)):
             for block in stack.blocks[len(before.blocks) :]:

@@ -45,7 +45,7 @@ from inherentd.inherent_model.recipe import (
     utterances,
 )
 from inherentd.inherent_model.single_label import accuracy
-from inherentd.inherent_model.start import fits_into, for_heads, grown
+from inherentd.inherent_model.start import fits_into, grown
 from inherentd.inherent_model.whole import whole
 from inherentd.inherent_model.words import vocabulary, words
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
@@ -66,6 +66,8 @@ class Prepared:
     held: list[Utterance]
     held_clips: list[np.ndarray]
     training_clips: int
+    sequence_words: int
+    """how many words the loss of their sequence tells apart"""
     fingerprint: str
     """which clips these are, and what is said in them: a run goes on with the same only"""
 
@@ -100,8 +102,9 @@ def prepare(recipe: TrainRecipe, config: ModelConfig, rows: list[Utterance], spo
     symbols = {symbol: index + 1 for index, symbol in enumerate(config.phonemes)}
     features = extract([row.path for row in rows], spec, recipe.features_folder)
     terms = vocabulary((row.said for row in rows if row.split == "train"), recipe.terms)
-    sequence = vocabulary((row.said for row in rows if row.split == "train"), recipe.sequence_words, words)
-    prepared = examples(rows, features, recipe.heads, symbols, spoken, vocabulary=terms, sequence=sequence)
+    known_words = vocabulary((row.said for row in rows if row.split == "train"), recipe.sequence_words, words)
+    word_numbers = {word: number for number, word in enumerate(known_words, 1)}
+    prepared = examples(rows, features, recipe.heads, symbols, spoken, vocabulary=terms, word_numbers=word_numbers)
     training = [(example, row) for example, row in zip(prepared, rows, strict=True) if row.split == "train"]
     pool = [example for example, row in training for _ in range(recipe.repeat.get(row.speaker.split(":")[0], 1))]
     held = measured_clips(recipe, rows, "validation")
@@ -114,7 +117,8 @@ def prepare(recipe: TrainRecipe, config: ModelConfig, rows: list[Utterance], spo
     clips = {row.path: index for index, row in enumerate(rows)}
     said = [(row.path, row.split, row.said, row.heads, row.addressed) for row in rows]
     fingerprint = hashlib.sha256(json.dumps(said).encode()).hexdigest()
-    return Prepared(maker, held, [features.clip(clips[row.path]) for row in held], len(training), fingerprint)
+    return Prepared(maker, held, [features.clip(clips[row.path]) for row in held], len(training),
+                    len(word_numbers), fingerprint)  # fmt: skip
 
 
 def train(
@@ -145,7 +149,7 @@ def train(
         _set_statistics(model, data.maker)
     lesson = Lesson(model, recipe.phoneme_weight, recipe.word_weight, data.maker.terms,
                     single_label=recipe.single_label, class_weight=recipe.class_weight,
-                    gate_weight=recipe.gate_weight, sequence_words=recipe.sequence_words,
+                    gate_weight=recipe.gate_weight, sequence_words=data.sequence_words,
                     sequence_weight=recipe.sequence_weight, sequence_blocks=recipe.sequence_blocks)  # fmt: skip
     run = _Run(recipe, lesson, total, rank, world)
     if resume:
@@ -239,7 +243,7 @@ class _Run:
         *losses, sequence = np.mean(self.seen, 0).round(4).tolist()
         line: dict[str, Any] = {"step": self.step, "minutes": minutes, "dense_peak_phoneme_word": losses}
         if self.lesson.sequence is not None:
-            line["sequence"] = sequence
+            line["loss_sequence"] = sequence
         line |= figures
         self.seen = []
         print(json.dumps(line), file=sys.stderr, flush=True)
@@ -283,7 +287,8 @@ class _Run:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
-        self.step, self.best, self.minutes, self.seen = (state[key] for key in ("step", "best", "minutes", "seen"))
+        self.step, self.best, self.minutes = (state[key] for key in ("step", "best", "minutes"))
+        self.seen = [[*parts, 0.0][:5] for parts in state["seen"]]  # without the words' sequence in an older one
         data.maker.mined = state.get("mined", [])
         torch.set_rng_state(state["random"])
 
@@ -296,7 +301,7 @@ def initial_model(recipe: TrainRecipe, spoken: dict[str, str], *, quiet: bool = 
         expected = recipe.model_config(earlier.config.phonemes)
         if not fits_into(earlier.config, expected):
             raise ModelError(f"warm_start {recipe.warm_start}: its model is {earlier.config}, the recipe's {expected}")
-        return grown(for_heads(earlier, expected.heads, quiet=quiet), expected)
+        return grown(earlier, expected, quiet=quiet)
     return InherentModel(recipe.model_config(tuple(sorted(set("".join(spoken.values()))))))
 
 

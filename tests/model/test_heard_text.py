@@ -26,7 +26,7 @@ def test_heard_text_stands_in_for_text_in_phonemes_and_words_only(tmp_path: Path
     assert measured(found, "validation") == [found[1]]
     features = Features(np.zeros((9, 4), np.float16), np.array([0, 3, 6, 9]))
     made = examples(found, features, ("isInteresting",), {"m": 1, "n": 2}, {"good morning": "mn", "good night": "n"},
-                    vocabulary={"good": 0, "night": 1}, sequence={"morning": 0, "good": 1})  # fmt: skip
+                    vocabulary={"good": 0, "night": 1}, word_numbers={"morning": 1, "good": 2})  # fmt: skip
     assert [(one.phonemes, one.words, one.sequence, one.written) for one in made] == [
         ((1, 2), (0,), (2, 1), False), ((2,), (0, 1), (2, 3), True), ((), None, (), False)
     ]  # fmt: skip

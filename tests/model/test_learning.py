@@ -135,7 +135,7 @@ def test_a_run_from_the_start_leaves_nothing_of_an_earlier_one(
 
 
 def test_curves_go_on_at_the_step_that_is_resumed(tmp_path: Path) -> None:
-    line = {"minutes": 1.0, "dense_peak_phoneme_word": [1.0, 1.0, 1.0, 1.0], "gate_auc": 0.5}
+    line = {"minutes": 1.0, "dense_peak_phoneme_word": [1.0, 1.0, 1.0, 1.0], "loss_sequence": 1.0, "gate_auc": 0.5}
     curves = Curves(tmp_path)
     for step in (2, 4, 6):
         curves.add({"step": step, **line})
@@ -173,7 +173,8 @@ def test_a_state_from_before_a_key_was_added_is_gone_on_with(corpus: Path, tmp_p
     recipe = training.load_recipe(recipe_file(corpus, tmp_path / "run", "steps: 3\n"))
     training.train(recipe, stop_after=2)
     state = state_of(tmp_path / "run")
-    del state["recipe"]["mine_clips"], state["mined"], state["total"], state["data"]
+    del state["recipe"]["mine_clips"], state["recipe"]["sequence_words"], state["mined"], state["total"], state["data"]
+    state["seen"] = [parts[:4] for parts in state["seen"]]
     torch.save(state, tmp_path / "run" / "resume.pt")
     assert load(training.train(recipe, resume=True)).notes["validation"]["step"] == 3  # type: ignore
 
@@ -412,15 +413,52 @@ def test_the_sequence_of_words_is_learnt_where_every_clip_of_a_stream_has_a_text
     assert {0, 1, 2} <= set(map(len, expected))
     assert batch.sequence_lengths.tolist() == list(map(len, expected))
     assert batch.sequence.tolist() == [word for words_said in expected for word in words_said]
-    # A model whose layer tells the words after the other costs nothing; one that tells other words costs much.
-    logits = torch.full((1, 6, 5), -20.0)
-    for step, word in enumerate((0, 1, 1, 0, 3, 0)):
-        logits[0, step, word] = 20.0
-    one = torch.ones(1, dtype=torch.bool)
-    assert ctc_loss(logits, one, torch.tensor([1, 3]), torch.tensor([2])) < 0.01
-    assert ctc_loss(logits, one, torch.tensor([3, 1]), torch.tensor([2])) > 10
-    with pytest.raises(ValueError, match="sequence_blocks: got 3, expected 0 to 2"):
-        TrainRecipe(manifests=[], steps=1, phoneme_steps=0, dilations=(1, 2), sequence_words=9, sequence_blocks=3)
+
+
+def test_ctc_costs_nothing_where_the_symbols_are_told_in_their_order() -> None:
+    logits = torch.full((2, 6, 5), -20.0)
+    for step, symbol in enumerate((0, 1, 1, 0, 3, 0)):
+        logits[0, step, symbol] = 20.0
+    lengths = torch.tensor([2, 0])  # in the second stream nobody knows what is said
+    assert ctc_loss(logits, torch.tensor([1, 3]), lengths) < 0.01
+    assert ctc_loss(logits, torch.tensor([3, 1]), lengths) > 10
+    assert ctc_loss(logits, torch.tensor([], dtype=torch.long), torch.tensor([0, 0])) == 0
+
+
+def test_the_words_are_read_after_the_blocks_that_the_recipe_says_and_weigh_what_it_says() -> None:
+    model = InherentModel(
+        ModelConfig(heads=("gate",), ear_channels=4, channels=3, ear_dilations=(1,), dilations=(1, 2), dropout=0.0)
+    )
+    nothing = torch.zeros(1, 0, dtype=torch.long)
+    batch = Batch(torch.randn(1, 40, 128), torch.zeros(1, 10, 1), torch.ones(1, 10, 1), nothing, torch.zeros(1),
+                  torch.zeros(0, 0, dtype=torch.bool), nothing.reshape(0, 2), torch.tensor([1, 2]), torch.tensor([2]))  # fmt: skip
+    lesson = Lesson(model, 0.0, sequence_words=2, sequence_weight=0.5, sequence_blocks=1)
+    loss, parts = lesson(batch)
+    assert parts[4] > 0
+    assert torch.isclose(loss, parts[0] + parts[1] + 0.5 * parts[4])
+    loss.backward()
+    with_words = {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
+    model.zero_grad()
+    lesson.sequence_weight = 0.0
+    lesson(batch)[0].backward()
+    changed = {
+        name for name, weight in model.named_parameters()
+        if weight.grad is not None and not torch.equal(weight.grad, with_words[name])
+    }  # fmt: skip
+    assert "phrase.blocks.0.pointwise.weight" in changed
+    assert not {name for name in changed if name.startswith("phrase.blocks.1")}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"sequence_words": 9, "sequence_blocks": 3}, "sequence_blocks: got 3, expected 0 to 2"),
+        ({"sequence_words": -1}, "sequence_words: got -1, expected 0 or more"),
+    ],
+)
+def test_a_sequence_of_words_that_cannot_be_read_is_refused(wrong: dict[str, int], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        msgspec.structs.replace(TrainRecipe(manifests=[], steps=1, phoneme_steps=0, dilations=(1, 2)), **wrong)
 
 
 def test_the_word_loss_asks_after_the_last_word_what_was_said() -> None:
@@ -428,7 +466,7 @@ def test_the_word_loss_asks_after_the_last_word_what_was_said() -> None:
     lesson = Lesson(model, 0.0, 1.0, terms=3)
     said, places = torch.tensor([[True, False, True], [False, True, False]]), torch.tensor([[0, 2], [2, 8]])
     batch = Batch(torch.zeros(3, 40, 128), torch.zeros(3, 10, 1), torch.ones(3, 10, 1), torch.zeros(0), torch.zeros(3),
-                  torch.zeros(3, dtype=torch.bool), said, places, torch.zeros(0), torch.zeros(3))  # fmt: skip
+                  said, places, torch.zeros(0), torch.zeros(3))  # fmt: skip
     loss, parts = lesson(batch)
     loss.backward()
     assert lesson.word is not None
