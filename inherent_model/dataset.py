@@ -88,8 +88,8 @@ def examples(rows: list[Utterance], features: Features, heads: tuple[str, ...], 
         target = np.array(targets(heads, row.heads, addressed=row.addressed), np.float32)
         words = tuple(vocabulary[term] for term in sorted(terms_of(said)) if term in vocabulary) if said else None
         speech = speech_bounds(np.asarray(mel, np.float32))
-        numbers = (word_numbers.get(word, len(word_numbers) + 1) for word in words_of(said))
-        sequence = tuple(numbers) if word_numbers else ()
+        told = words_of(said) if word_numbers else ()
+        sequence = tuple(word_numbers.get(word, len(word_numbers) + 1) for word in told)
         found.append(Example(mel, speech, target, spoken, words, sequence, written=bool(row.text)))
     return found
 
@@ -186,10 +186,8 @@ class BatchMaker:
         speech = torch.zeros(len(laid), frames, dtype=torch.bool)
         target = np.zeros((len(laid), steps, heads), np.float32)
         weight = np.ones((len(laid), steps, heads), np.float32)
-        spoken: list[int] = []
-        lengths = []
-        sequence: list[int] = []
-        sequence_lengths = []
+        phonemes: list[list[int]] = []
+        sequences: list[list[int]] = []
         word_places: list[tuple[int, int]] = []
         said: list[list[int]] = []
         for index, (stream, places) in enumerate(laid):
@@ -198,16 +196,12 @@ class BatchMaker:
                 start, end = (bound + offset for bound in example.speech)
                 speech[index, start:end] = True
                 _mark(target[index], weight[index], example.target, (start, end), self.step_frames)
-            phonemes = [symbol for example, _ in places for symbol in example.phonemes]
             if len(places) == 1 and (words := places[0][0].words) is not None:
                 word_places.append((index, (places[0][0].speech[1] + places[0][1]) // self.step_frames))
                 said.append(list(words))
-            known = all(example.phonemes for example, _ in places)
-            lengths.append(len(phonemes) if known else 0)
-            spoken += phonemes if known else []
-            numbers = [number for example, _ in places for number in example.sequence] if known else []
-            sequence_lengths.append(len(numbers))
-            sequence += numbers
+            known = places if all(example.phonemes for example, _ in places) else []
+            phonemes.append([symbol for example, _ in known for symbol in example.phonemes])
+            sequences.append([number for example, _ in known for number in example.sequence])
         mel = self.augmenter(mel, speech, rng)
         for index, (stream, _) in enumerate(laid):
             # The windowed TFLite form pads short input with zeros, which in log-mel is loud: it must not raise a score.
@@ -216,9 +210,8 @@ class BatchMaker:
         words = torch.zeros(len(said), self.terms, dtype=torch.bool)
         for row, terms_said in enumerate(said):
             words[row, terms_said] = True
-        return Batch(mel, torch.from_numpy(target), torch.from_numpy(weight), torch.tensor(spoken), torch.tensor(lengths),
-                     words, torch.tensor(word_places, dtype=torch.long).reshape(-1, 2),
-                     torch.tensor(sequence, dtype=torch.long), torch.tensor(sequence_lengths))  # fmt: skip
+        return Batch(mel, torch.from_numpy(target), torch.from_numpy(weight), *_ctc_targets(phonemes),
+                     words, torch.tensor(word_places, dtype=torch.long).reshape(-1, 2), *_ctc_targets(sequences))  # fmt: skip
 
     def _lay(self, members: list[Example], rng: np.random.Generator) -> tuple[np.ndarray, list[tuple[Example, int]]]:
         """Return one stream's clean log-mel, and each clip as it is heard in it with the frame where it begins."""
@@ -236,6 +229,11 @@ class BatchMaker:
         trail = int(rng.integers(10, 50))
         pieces.append(np.full((trail, bins), self.silence, np.float32))
         return np.concatenate(pieces), places
+
+
+def _ctc_targets(streams: list[list[int]]) -> tuple[Tensor, Tensor]:
+    """Return the symbols of all streams one after another, and how many each has."""
+    return torch.tensor(list(itertools.chain(*streams)), dtype=torch.long), torch.tensor(list(map(len, streams)))
 
 
 def _mark(target: np.ndarray, weight: np.ndarray, fired: np.ndarray, speech: tuple[int, int], step_frames: int) -> None:

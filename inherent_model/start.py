@@ -105,8 +105,8 @@ def grown(earlier: InherentModel, config: ModelConfig, *, quiet: bool = False) -
     at random, and nothing earlier hears them: the weights of their way back are 0. To begin a larger network as the
     function of a smaller one is Net2Net's idea (Chen et al. 2016).
     """
-    known = for_heads(earlier, config.heads, quiet=quiet).state_dict()
     model = InherentModel(config)
+    known = for_heads(earlier, config.heads, quiet=quiet).state_dict()
     with torch.no_grad():
         for stack, before in ((model.ear, earlier.ear), (model.phrase, earlier.phrase)):
             for block in stack.blocks[len(before.blocks) :]:

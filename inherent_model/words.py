@@ -21,7 +21,8 @@ def words(text: str) -> list[str]:
 
 def terms(text: str) -> set[str]:
     """Return the distinct words of a text and its pairs of neighbouring words, in lower case."""
-    return {*words(text), *(f"{first} {second}" for first, second in itertools.pairwise(words(text)))}
+    said = words(text)
+    return {*said, *(f"{first} {second}" for first, second in itertools.pairwise(said))}
 
 
 def vocabulary(texts: Iterable[str], size: int, parts: Callable[[str], Collection[str]] = terms) -> dict[str, int]:
