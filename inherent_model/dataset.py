@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inherentd.inherent_model.augment import Augmenter, at_tempo
+from inherentd.inherent_model.augment import Augmenter, at_places, tempo_places
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.features import Features, speech_bounds
 from inherentd.inherent_model.heads import targets
@@ -104,9 +104,9 @@ class BatchMaker:
     def __init__(self, pool: list[Example], augmenter: Augmenter, spec: FrontendSpec, *, step_frames: int,
                  batch_frames: int, seed: int, terms: int = 0,
                  group_shares: Sequence[float] = GROUP_SHARES,
-                 tempo: tuple[float, float] = (1.0, 1.0)) -> None:  # fmt: skip
+                 tempo: tuple[float, float] = (1.0, 1.0), uneven_tempo: float = 0.0) -> None:  # fmt: skip
         self.pool = pool
-        self.tempo = tempo
+        self.tempo, self.uneven_tempo = tempo, uneven_tempo
         self.augmenter = augmenter
         self.step_frames = step_frames
         self.batch_frames = batch_frames
@@ -221,9 +221,11 @@ class BatchMaker:
         for example in members:
             lead = int(rng.integers(0, 40)) if rng.random() < 0.8 else 0
             # Nothing is drawn where there is no range: recipes without one keep their batches.
-            mel = at_tempo(example.mel, rng.uniform(slowest, fastest) if slowest < fastest else fastest)
+            tempo = rng.uniform(slowest, fastest) if slowest < fastest else fastest
+            taken = tempo_places(len(example.mel), tempo, self.uneven_tempo, rng)
+            mel = at_places(example.mel, taken)
             pieces += [np.full((lead, bins), self.silence, np.float32), mel]
-            start, end = (round(bound * len(mel) / len(example.mel)) for bound in example.speech)
+            start, end = (int(np.searchsorted(taken, bound)) for bound in example.speech)
             places.append((replace(example, mel=mel, speech=(start, end)), position + lead))
             position += lead + len(mel)
         trail = int(rng.integers(10, 50))

@@ -113,7 +113,8 @@ def prepare(recipe: TrainRecipe, config: ModelConfig, rows: list[Utterance], spo
     voices = [example.mel for example, row in training if row.said]
     maker = BatchMaker(pool, Augmenter(recipe.augment, spec, _noises(recipe, spec), voices), spec,
                        step_frames=config.step_frames, batch_frames=recipe.batch_frames, seed=recipe.seed,
-                       terms=len(terms), group_shares=recipe.group_shares, tempo=recipe.augment.tempo)  # fmt: skip
+                       terms=len(terms), group_shares=recipe.group_shares, tempo=recipe.augment.tempo,
+                       uneven_tempo=recipe.augment.uneven_tempo)  # fmt: skip
     clips = {row.path: index for index, row in enumerate(rows)}
     said = [(row.path, row.split, row.said, row.heads, row.addressed) for row in rows]
     fingerprint = hashlib.sha256(json.dumps(said).encode()).hexdigest()
