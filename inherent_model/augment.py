@@ -17,9 +17,7 @@ from inherentd.inherent_model.errors import ModelError
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
 
 UNEVEN_FRAMES = 25
-"""so often, every half second, an uneven tempo is another one"""
-ENVELOPE_COEFFICIENTS = 18
-"""of the cosine transform over 128 bins: what is slower is the vocal tract, what is faster the harmonics of the voice"""
+"""so often, every half second, an uneven tempo is another one; a clip has at least two"""
 WHITE_SECONDS = 60
 """how much white noise the steady noises are cut out of, each from a random place"""
 
@@ -29,13 +27,10 @@ class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     warp: tuple[float, float] = (0.86, 1.16)
     """vocal tract length perturbation: frequencies are scaled by a factor in this range (Jaitly & Hinton 2013)"""
-    pitch: tuple[float, float] | None = None
-    """the harmonics of the voice are scaled by a factor of their own, in this range, apart from the formants, as a source-filter
-    vocoder would; None: along with them"""
     tempo: tuple[float, float] = (1.0, 1.0)
     """each clip is spoken so many times as fast, at the same pitch (Ko et al. 2015): `BatchMaker` lays it so, before all else"""
     uneven_tempo: float = 0.0
-    """and its tempo changes as it goes on: standard deviation of the logarithm, over half a second or more"""
+    """and its tempo changes as it goes on, every half second: standard deviation of its logarithm; 0: it does not"""
     gain_db: tuple[float, float] = (-34.0, 4.0)
     noise_probability: float = 0.75
     snr_db: tuple[float, float] = (-3.0, 30.0)
@@ -62,16 +57,14 @@ class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_mask_frames: int = 12
 
     def __post_init__(self) -> None:
-        """Refuse ranges that are the wrong way round, and tempos that nobody speaks at."""
+        """Refuse ranges that are the wrong way round, and tempos that nobody speaks at or changes between."""
         for name, value in msgspec.structs.asdict(self).items():
             if isinstance(value, tuple) and value[0] > value[1]:
                 raise ValueError(f"{name}: got [{value[0]:g}, {value[1]:g}], expected the lower bound first")
-        if min(self.warp[0], *(self.pitch or (1,))) <= 0:
-            raise ValueError(f"warp, pitch: got {self.warp}, {self.pitch}, expected factors over 0")
-        if not 0 <= self.uneven_tempo <= 0.5:
-            raise ValueError(f"uneven_tempo: got {self.uneven_tempo:g}, expected 0 to 0.5; 0.15 is much")
         if not (self.tempo[0] >= 0.25 and self.tempo[1] <= 4):
             raise ValueError(f"tempo: got {list(self.tempo)}, expected factors of 0.25 to 4; [0.85, 1.2] is usual")
+        if not 0 <= self.uneven_tempo <= 0.5:
+            raise ValueError(f"uneven_tempo: got {self.uneven_tempo:g}, expected 0 to 0.5; 0.15 is usual")
 
 
 class Augmenter:
@@ -92,11 +85,6 @@ class Augmenter:
         white = np.exp(log_mel(spec, samples.astype(np.float32)))
         self.white = torch.from_numpy(white / white.mean(0))
         self.warps = torch.stack([_warp_matrix(spec, factor) for factor in np.linspace(*config.warp, 25)])
-        if config.pitch:
-            envelope = _envelope_matrix(spec.mel_bins)
-            harmonics = [_warp_matrix(spec, factor) for factor in np.geomspace(*config.pitch, 25)]
-            self.pitches = torch.stack(harmonics) @ (torch.eye(spec.mel_bins) - envelope)
-            self.warps = self.warps @ envelope
         top_mel = 2595 * np.log10(1 + spec.high_hz / 700)
         cutoffs_mel = 2595 * np.log10(1 + np.array(config.band_limit_hz) / 700)
         self.cutoff_bins = (cutoffs_mel / top_mel * spec.mel_bins).astype(int)
@@ -108,12 +96,8 @@ class Augmenter:
         """
         config = self.config
         batch, frames, bins = mel.shape
-        warps = self.warps[rng.integers(0, len(self.warps), batch)]
-        if config.pitch:
-            warps = warps + self.pitches[rng.integers(0, len(self.pitches), batch)]
-            power = torch.exp(torch.einsum("btf,bgf->btg", mel, warps))
-        else:
-            power = torch.einsum("btf,bgf->btg", torch.exp(mel), warps)
+        power = torch.exp(mel)
+        power = torch.einsum("btf,bgf->btg", power, self.warps[rng.integers(0, len(self.warps), batch)])
         for index in np.flatnonzero(rng.random(batch) < config.room_probability):
             power[index] = _reverberate(
                 power[index], rng.uniform(*config.reverberation_s), rng.uniform(*config.reverberation_share), self.spec
@@ -173,16 +157,17 @@ class Augmenter:
 
 
 def tempo_places(frames: int, tempo: float, uneven: float, rng: np.random.Generator) -> np.ndarray:
-    """Return from which of so many frames each frame of the clip is taken when it is spoken `tempo` times as fast, float64
-    and rising from 0 to frames - 1; `uneven` as `AugmentConfig.uneven_tempo`. Nothing is drawn where that is 0."""
+    """Return from which of so many frames each frame of the clip is taken when it is spoken `tempo` times as fast: float64,
+    in order, the first 0, the last frames - 1. `uneven` as `AugmentConfig.uneven_tempo`; where that is 0 nothing is drawn."""
     count = max(1, round(frames / tempo))
     places = np.linspace(0, frames - 1, count)
     if not uneven or count < 2:
         return places
-    knots = np.exp(rng.normal(0, uneven, max(2, count // UNEVEN_FRAMES + 1)))
-    tempos = np.interp(np.linspace(0, len(knots) - 1, count - 1), np.arange(len(knots)), knots)
-    heard = np.concatenate([[0.0], np.cumsum(tempos)])
-    return heard * ((frames - 1) / heard[-1])
+    tempos = np.exp(rng.normal(0, uneven, max(2, count // UNEVEN_FRAMES + 1)))
+    tempos = np.interp(np.linspace(0, len(tempos) - 1, count - 1), np.arange(len(tempos)), tempos)
+    passed = np.cumsum(tempos)
+    places[1:-1] = passed[:-1] / passed[-1] * (frames - 1)
+    return places
 
 
 def at_places(mel: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -213,15 +198,6 @@ def _warp_matrix(spec: FrontendSpec, factor: float) -> Tensor:
     matrix[rows, low] = 1 - (place - low)
     matrix[rows, low + 1] += place - low
     return torch.from_numpy(matrix)
-
-
-def _envelope_matrix(bins: int) -> Tensor:
-    """Return [bins, bins], which smooths a log spectrum to its first coefficients (cepstral smoothing, Noll 1967)."""
-    order = np.arange(bins)
-    transform = np.cos(np.pi / bins * (order + 0.5) * order[:, None]) * np.sqrt(2 / bins)
-    transform[0] /= np.sqrt(2)
-    kept = transform[: round(ENVELOPE_COEFFICIENTS * bins / 128)]
-    return torch.from_numpy((kept.T @ kept).astype(np.float32))
 
 
 def _reverberate(power: Tensor, decay_s: float, wet: float, spec: FrontendSpec) -> Tensor:

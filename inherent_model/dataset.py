@@ -98,7 +98,8 @@ class BatchMaker:
     """Draws batches for ever: streams of similar length, half of them addressed, augmented anew each time.
 
     Batch number n follows from the seed and n alone, so that a run can go on exactly where it was interrupted and
-    several processes can share the work. Clips are spoken `tempo` times as fast; `batch_frames` counts them as they were.
+    several processes can share the work. Clips are spoken `tempo` times as fast, `uneven_tempo` as of `AugmentConfig`;
+    `batch_frames` counts them as they were.
     """
 
     def __init__(self, pool: list[Example], augmenter: Augmenter, spec: FrontendSpec, *, step_frames: int,
@@ -225,7 +226,9 @@ class BatchMaker:
             taken = tempo_places(len(example.mel), tempo, self.uneven_tempo, rng)
             mel = at_places(example.mel, taken)
             pieces += [np.full((lead, bins), self.silence, np.float32), mel]
-            start, end = (int(np.searchsorted(taken, bound)) for bound in example.speech)
+            start, end = (round(bound * len(mel) / len(example.mel)) for bound in example.speech)
+            if self.uneven_tempo:
+                start, end = np.searchsorted(taken, example.speech).tolist()
             places.append((replace(example, mel=mel, speech=(start, end)), position + lead))
             position += lead + len(mel)
         trail = int(rng.integers(10, 50))

@@ -124,7 +124,7 @@ def test_phonemes_are_kept_whole_or_as_they_were(tmp_path: Path, monkeypatch: py
     assert training.phoneme_table(["a", "c"], cache) == {"a": "A", "c": "C"}
 
 
-def test_repeated_engines_are_in_the_pool_so_many_times(tmp_path: Path) -> None:
+def test_a_recipe_says_how_often_engines_are_in_the_pool_and_how_uneven_tempos_are(tmp_path: Path) -> None:
     manifest = write_corpus(tmp_path, 27)
     lines = [json.loads(line) for line in manifest.read_text().splitlines()]
     for index, line in enumerate(lines):
@@ -133,13 +133,14 @@ def test_repeated_engines_are_in_the_pool_so_many_times(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text(
         f"heads: [{', '.join(HEADS)}]\nmanifests: [{manifest}]\nout: {tmp_path}/run\nsteps: 5\nphoneme_steps: 1\n"
-        "repeat: {real: 3}\n"
+        "repeat: {real: 3}\naugment: {tempo: [0.9, 1.1], uneven_tempo: 0.15}\n"
     )
     recipe = load_recipe(path)
     data = training.prepare(recipe, recipe.model_config(()), *training.rows_and_phonemes(recipe))
     # Of the 12 training clips every fourth is a person's: 9 once and 3 three times.
     assert (data.training_clips, len(data.maker.pool)) == (12, 18)
     assert len(data.held) == 9
+    assert (data.maker.tempo, data.maker.uneven_tempo) == ((0.9, 1.1), 0.15)
 
 
 def test_the_shipped_recipe_loads() -> None:
