@@ -145,7 +145,7 @@ def build(
     """Make every clip of the plan that is not there yet, write `manifest.jsonl`, and return counts by engine and split.
 
     `engines` and `splits` limit what is made now (the manifest always lists all clips that exist). Deterministic from
-    the seed.
+    the seed. Interrupted (KeyboardInterrupt), it writes the manifest all the same: a part of a corpus can be trained on.
     """
     out = Path(recipe.out).absolute()
     wanted = [
@@ -158,9 +158,14 @@ def build(
     voices = Path(recipe.kokoro_voices).absolute() if recipe.kokoro_voices else None
     failures: Counter[str] = Counter()
     problems = spread_by(partial(_speak, out=out, voices=voices), missing, workers)
-    for problem in tqdm(problems, total=len(missing), desc="synthesis", unit="clip", file=sys.stderr):
-        if problem:
-            failures[problem] += 1
+    try:
+        for problem in tqdm(problems, total=len(missing), desc="synthesis", unit="clip", file=sys.stderr):
+            if problem:
+                failures[problem] += 1
+    except KeyboardInterrupt:
+        counts = write_manifest(recipe)
+        print(f"{out}: its manifest lists the {counts.total()} clips there are; the same command goes on", file=sys.stderr)
+        raise
     for problem, count in failures.most_common(10):
         print(f"left out {count} clips: {problem}", file=sys.stderr)
     unseen = sum(not (out / clip.path).is_file() for clip in missing) - failures.total()

@@ -7,12 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from inherentd.inherent_model import cli
 from inherentd.inherent_model.corpus import spread
+from inherentd.inherent_model.corpus.build import build as build_corpus
+from inherentd.inherent_model.corpus.build import load_recipe
 from inherentd.inherent_model.errors import ModelError
 
 RECIPE = "seed: 3\nout: corpus\nper_phrasing: {train: 1, validation: 1, test: 1}\nrevoiced_share: 0\n"
@@ -92,3 +96,20 @@ def test_the_two_options_are_not_confused(
         cli.main(["corpus", "build", "--config", "recipe.yaml", *arguments])
     assert exited.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed: apt-get install flite")
+def test_an_interrupted_corpus_lists_the_clips_there_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                         capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    def interrupted(work: Callable[[Any], Any], items: Sequence[Any], workers: int) -> Iterator[Any]:
+        yield from map(work, items[:4])
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    Path("recipe.yaml").write_text(RECIPE + CLIPS)
+    recipe = load_recipe(Path("recipe.yaml"))
+    with pytest.raises(KeyboardInterrupt):
+        build_corpus(recipe, workers=1, spread_by=interrupted)
+    assert "lists the 4 clips there are; the same command goes on" in capsys.readouterr().err
+    assert Path("corpus/manifest.jsonl").read_text().count("\n") == 4
+    assert build_corpus(recipe, workers=2).total() == 14
