@@ -226,9 +226,10 @@ class BatchMaker:
             taken = tempo_places(len(example.mel), tempo, self.uneven_tempo, rng)
             mel = at_places(example.mel, taken)
             pieces += [np.full((lead, bins), self.silence, np.float32), mel]
-            start, end = (round(bound * len(mel) / len(example.mel)) for bound in example.speech)
             if self.uneven_tempo:
                 start, end = np.searchsorted(taken, example.speech).tolist()
+            else:  # up to a frame earlier than that, as recipes of before there were uneven tempos have it
+                start, end = (round(bound * len(mel) / len(example.mel)) for bound in example.speech)
             places.append((replace(example, mel=mel, speech=(start, end)), position + lead))
             position += lead + len(mel)
         trail = int(rng.integers(10, 50))

@@ -164,7 +164,9 @@ def build(
                 failures[problem] += 1
     except KeyboardInterrupt:
         counts = write_manifest(recipe)
-        print(f"{out}: its manifest lists the {counts.total()} clips there are; the same command goes on", file=sys.stderr)
+        print(
+            f"{out}: its manifest lists the {counts.total()} clips there are; the same command goes on", file=sys.stderr
+        )
         raise
     for problem, count in failures.most_common(10):
         print(f"left out {count} clips: {problem}", file=sys.stderr)
