@@ -31,7 +31,7 @@ from benchmarks.soak import in_process
 from inherentd.daemon.demo.clips import BUNDLED, load_clips
 from inherentd.daemon.demo.stream import concatenate
 from inherentd.daemon.sources.decoding import read_whole
-from inherentd.inherent_model.streaming.endurance import KINDS, PIECE_SAMPLES, pieces_of_sound
+from inherentd.inherent_model.sounds import KINDS, PIECE_SAMPLES, pieces_of_sound
 from inherentd.pipeline.resampling import SAMPLE_RATE_HZ
 from inherentd.pipeline.ring import Ring
 

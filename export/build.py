@@ -12,13 +12,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import msgspec
 import yaml
 
 import inherentd
 from inherentd.export import command as export_command
-from inherentd.inherent_model import label_checks, label_splits, labels, start, thresholds
+from inherentd.inherent_model import checkpoint, label_checks, label_splits, labels, start, thresholds
 from inherentd.inherent_model.commands import evaluate
 from inherentd.inherent_model.commands import labels as labels_command
 from inherentd.inherent_model.commands import thresholds as thresholds_command
@@ -58,6 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     checked = label_checks.load(arguments.labels, audio=True)
     if not checked.rows:
         raise ModelError(f"{arguments.labels}: no recordings below the header; add a row for each")
+    earlier = _remembered(arguments.checkpoint) if arguments.checkpoint else {}
+    checked = label_splits.as_before(checked, earlier)
     if any(not row.split for row in checked.rows):
         shares = {"validation": arguments.validation, "test": arguments.test}
         checked = label_splits.assign(checked, seed=arguments.seed, **shares)
@@ -74,7 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_shortages(recipe.heads, utterances(recipe))
     # The features are kept by path: a recording that was replaced since the last build would be trained as it was.
     shutil.rmtree(run_folder / "cache", ignore_errors=True)
-    weights = ["--checkpoint", str(train(load_recipe(config)))]
+    best = train(load_recipe(config))
+    _remember(best, {**earlier, **label_splits.remembered(checked)})
+    weights = ["--checkpoint", str(best)]
     calibration = str(out / "thresholds.json")
     _call(thresholds_command, [*weights, "--config", str(config), "--out", calibration])
     _call(evaluate, [*weights, "--config", str(config), "--out", str(out / "report.json")])
@@ -83,6 +88,17 @@ def run(arguments: argparse.Namespace) -> int:
     for name in (f"{arguments.name}.onnx", f"{arguments.name}-windowed.onnx", "thresholds.json", "report.json"):
         print(out / name)
     return 0
+
+
+def _remembered(weights: Path) -> dict[str, str]:
+    """Return the splits of the speakers and sessions that these weights were built with, from a build before."""
+    kept: Any = checkpoint.load(weights).notes.get("splits", {})
+    return kept
+
+
+def _remember(weights: Path, splits: dict[str, str]) -> None:
+    loaded = checkpoint.load(weights)
+    checkpoint.save(weights, loaded.model, loaded.frontend, {**loaded.notes, "splits": splits})
 
 
 def _recipe(arguments: argparse.Namespace, checked: Labels, run_folder: Path) -> TrainRecipe:

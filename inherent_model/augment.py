@@ -31,6 +31,8 @@ class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """each clip is spoken so many times as fast, at the same pitch (Ko et al. 2015): `BatchMaker` lays it so, before all else"""
     uneven_tempo: float = 0.0
     """and its tempo changes as it goes on, every half second: standard deviation of its logarithm; 0: it does not"""
+    cut_probability: float = 0.0
+    """a clip begins too late, and as often ends too soon: in the silence around the speech, or up to 0.2 s into it"""
     gain_db: tuple[float, float] = (-34.0, 4.0)
     noise_probability: float = 0.75
     snr_db: tuple[float, float] = (-3.0, 30.0)
@@ -63,6 +65,8 @@ class AugmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"{name}: got [{value[0]:g}, {value[1]:g}], expected the lower bound first")
         if not (self.tempo[0] >= 0.25 and self.tempo[1] <= 4):
             raise ValueError(f"tempo: got {list(self.tempo)}, expected factors of 0.25 to 4; [0.85, 1.2] is usual")
+        if not 0 <= self.cut_probability <= 1:
+            raise ValueError(f"cut_probability: got {self.cut_probability:g}, expected 0 to 1; 0.2 is usual")
         if not 0 <= self.uneven_tempo <= 0.5:
             raise ValueError(f"uneven_tempo: got {self.uneven_tempo:g}, expected 0 to 0.5; 0.15 is usual")
 

@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
-import yaml
 from tqdm import tqdm
 
-from inherentd.inherent_model.degrade import RATE_HZ, Condition, degrade
+from inherentd.inherent_model.degrade import RATE_HZ, Condition, degrade, drawn_for
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.features import read_audio
 from inherentd.inherent_model.manifest import Utterance
+from inherentd.inherent_model.yaml_files import load
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
 from inherentd.pipeline.runtimes import TAIL_FRAMES
 
 BABBLE_CLIPS = 200
 
 
-@dataclass(frozen=True)
-class Conditions:
+class Conditions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What `configs/eval/conditions.yaml` holds. All that is random in a clip comes from `seed` and the clip's name."""
 
-    seed: int
-    noise_files: str | None
+    seed: int = 0
+    noise_files: str | None = None
     """recordings for the noise "recorded": a pattern of files in one folder, e.g. noise/*.wav"""
-    conditions: tuple[Condition, ...]
+    conditions: tuple[Condition, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse conditions that cannot be told apart."""
+        names = [condition.name for condition in self.conditions]
+        if not names or len(set(names)) < len(names):
+            raise ModelError(f"conditions {names}, expected one or more, each with a name of its own")
 
     def named(self, name: str) -> Condition:
         """Return a condition by its name; ModelError with those there are."""
@@ -44,33 +47,7 @@ class Conditions:
 
 def load_conditions(path: Path) -> Conditions:
     """Return the conditions of a YAML file; a wrong key, type or value is a ModelError that names it."""
-    try:
-        document = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}); configs/eval/conditions.yaml is an example") from error
-    try:
-        found = Conditions(
-            seed=int(_known(document, Conditions).get("seed", 0)),
-            noise_files=document.get("noise_files"),
-            conditions=tuple(
-                msgspec.convert(_known(entry, Condition), Condition) for entry in document.get("conditions") or ()
-            ),
-        )
-    except (ValueError, TypeError, msgspec.ValidationError, ModelError) as error:
-        raise ModelError(f"{path}: {error}") from error
-    names = [condition.name for condition in found.conditions]
-    if not names or len(set(names)) < len(names):
-        raise ModelError(f"{path}: conditions {names}, expected one or more, each with a name of its own")
-    return found
-
-
-def _known(entry: Any, kind: type) -> dict[str, Any]:
-    """Return a mapping that has no key but the fields of a dataclass."""
-    fields = [field.name for field in dataclasses.fields(kind)]
-    unknown = sorted(set(entry) - set(fields)) if isinstance(entry, dict) else [entry]
-    if unknown:
-        raise ValueError(f"{unknown} in a {kind.__name__.lower()}: expected only {', '.join(fields)}")
-    return entry
+    return load(path, Conditions)
 
 
 @dataclass(frozen=True)
@@ -108,9 +85,18 @@ def heard(rendering: Rendering, condition: Condition, path: str, tail_samples: i
     clips around it.
     """
     samples = np.pad(read_audio(path, RATE_HZ), (0, tail_samples))
-    names = (condition.name, Path(path).name)
-    rng = np.random.default_rng([rendering.seed, take, *(zlib.crc32(name.encode()) for name in names)])
-    return degrade(samples, condition, rng, rendering.sounds)
+    return degrade(samples, condition, drawn_for(condition, path, rendering.seed, take), rendering.sounds)
+
+
+def for_training(rows: Sequence[Utterance], known: Conditions, share: float) -> list[Condition | None]:
+    """Return under which of the conditions each clip is heard: so many of the training clips under one of them, by the
+    seed and the clip's name, no other clip."""
+    found: list[Condition | None] = []
+    for row in rows:
+        rng = np.random.default_rng([known.seed, zlib.crc32(Path(row.path).name.encode())])
+        under = known.conditions[int(rng.integers(len(known.conditions)))]
+        found.append(under if row.split == "train" and rng.random() < share else None)
+    return found
 
 
 def mels_under(

@@ -7,7 +7,7 @@ the end of the phrase until shortly after it, may rise from the middle on, and i
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,13 +16,14 @@ from torch import Tensor
 
 from inherentd.inherent_model.augment import Augmenter, at_places, tempo_places
 from inherentd.inherent_model.errors import ModelError
-from inherentd.inherent_model.features import Features, speech_bounds
+from inherentd.inherent_model.features import Features
 from inherentd.inherent_model.heads import targets
 from inherentd.inherent_model.manifest import Utterance
 from inherentd.inherent_model.recipe import GROUP_SHARES
+from inherentd.inherent_model.sounds import pieces_of_sound
 from inherentd.inherent_model.words import terms as terms_of
 from inherentd.inherent_model.words import words as words_of
-from inherentd.pipeline.frontend import FrontendSpec
+from inherentd.pipeline.frontend import FrontendSpec, log_mel
 
 CERTAIN_BEFORE_END_FRAMES = 6
 CERTAIN_AFTER_END_FRAMES = 24
@@ -32,12 +33,18 @@ ROUND_STREAMS = 512
 """drawn at once, and laid into batches of similar length"""
 FEWEST_STREAMS = 5
 """in a batch; one of fewer is left out"""
-COMPANION_WEIGHTS = (1.0, 1.0, 2.0, 2.0)
-"""how much more often than it begins a stream a clip of each group (`group_shares`) is laid beside another one"""
+COMPANION_WEIGHTS = (1.0, 1.0, 2.0, 2.0, 2.0)
+"""how much more often than it begins a stream a clip of each group (`group_shares`, and noise) is laid beside another one"""
 HARD_SHARE = 0.4
 """how many of the unaddressed clips are drawn from the mined ones"""
 ENOUGH_HARD_CLIPS = 50
 """with fewer mined ones the share is smaller: the same few again and again would be learnt by heart"""
+
+
+CUT_SPEECH_FRAMES = 10
+"""0.2 s: so much of the speech may be missing of a clip that is cut off"""
+MADE_NOISES = 120
+"""pieces of 10 s of sound without speech that are made, at least"""
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,8 @@ class Example:
     """the words one after another, numbered from 1"""
     written: bool = False
     """whether somebody wrote down the words; phonemes may also come from what a recognizer heard"""
+    noise: bool = False
+    """nobody speaks"""
 
 
 def examples(rows: list[Utterance], features: Features, heads: tuple[str, ...], symbols: dict[str, int],
@@ -82,32 +91,43 @@ def examples(rows: list[Utterance], features: Features, heads: tuple[str, ...], 
     indices, and the words by their numbers, from 1; all that have none share the number after the last."""
     found = []
     for index, row in enumerate(rows):
-        mel = features.mel[features.offsets[index] : features.offsets[index + 1]]
+        mel = features.frames(index)
         said = row.said
         spoken = tuple(symbols[symbol] for symbol in phonemes.get(said, "") if symbol in symbols)
         target = np.array(targets(heads, row.heads, addressed=row.addressed), np.float32)
         words = tuple(vocabulary[term] for term in sorted(terms_of(said)) if term in vocabulary) if said else None
-        speech = speech_bounds(np.asarray(mel, np.float32))
         told = words_of(said) if word_numbers else ()
         sequence = tuple(word_numbers.get(word, len(word_numbers) + 1) for word in told)
-        found.append(Example(mel, speech, target, spoken, words, sequence, written=bool(row.text)))
+        found.append(Example(mel, features.speech(index), target, spoken, words, sequence, written=bool(row.text)))
     return found
+
+
+def noise_examples(noises: Iterable[np.ndarray], spec: FrontendSpec, heads: int, seed: int) -> list[Example]:
+    """Return sound in which nobody speaks, as much of it made (`sounds.KINDS`) as recorded: `noises` are log-mel [frames, bins]."""
+    recorded = list(noises)
+    made = pieces_of_sound(np.random.default_rng(seed), ())
+    pieces = [log_mel(spec, samples) for _, samples in itertools.islice(made, max(MADE_NOISES, len(recorded)))]
+    return [
+        Example(mel.astype(np.float16), (0, len(mel)), np.zeros(heads, np.float32), (), noise=True)
+        for mel in [*recorded, *pieces]
+    ]
 
 
 class BatchMaker:
     """Draws batches for ever: streams of similar length, half of them addressed, augmented anew each time.
 
     Batch number n follows from the seed and n alone, so that a run can go on exactly where it was interrupted and
-    several processes can share the work. Clips are spoken `tempo` times as fast, `uneven_tempo` as of `AugmentConfig`;
-    `batch_frames` counts them as they were.
+    several processes can share the work. Clips are spoken `tempo` times as fast, `uneven_tempo` and cut off as of
+    `AugmentConfig`; `batch_frames` counts them as they were. In `noise_share` of the streams nobody speaks.
     """
 
     def __init__(self, pool: list[Example], augmenter: Augmenter, spec: FrontendSpec, *, step_frames: int,
                  batch_frames: int, seed: int, terms: int = 0,
                  group_shares: Sequence[float] = GROUP_SHARES,
-                 tempo: tuple[float, float] = (1.0, 1.0), uneven_tempo: float = 0.0) -> None:  # fmt: skip
+                 tempo: tuple[float, float] = (1.0, 1.0), uneven_tempo: float = 0.0, cut_probability: float = 0.0,
+                 noise_share: float = 0.0) -> None:  # fmt: skip
         self.pool = pool
-        self.tempo, self.uneven_tempo = tempo, uneven_tempo
+        self.tempo, self.uneven_tempo, self.cut_probability = tempo, uneven_tempo, cut_probability
         self.augmenter = augmenter
         self.step_frames = step_frames
         self.batch_frames = batch_frames
@@ -121,20 +141,24 @@ class BatchMaker:
                 f"{int(addressed.sum())} of {len(pool)} training clips are addressed; expected some of both"
             )
         written = np.array([example.written for example in pool])
-        groups = (intents, addressed & ~intents, ~addressed & written, ~addressed & ~written)
+        noise = np.array([example.noise for example in pool])
+        talk = ~addressed & ~noise
+        groups = (intents, addressed & ~intents, talk & written, talk & ~written, noise)
         self.groups = [np.flatnonzero(group) for group in groups]
-        shares = np.array(group_shares) * [group.any() for group in groups]
+        shares = np.array([*group_shares, 0.0]) * [group.any() for group in groups]
         for side in (slice(0, 2), slice(2, 4)):  # what a missing group leaves, the other of its side takes
             shares[side] *= sum(group_shares[side]) / shares[side].sum()
+        shares *= (1 - noise_share) / shares.sum()
+        shares[4] = noise_share
         companions = shares * COMPANION_WEIGHTS
         self.shares, self.companions = shares, companions / companions.sum()
         self.rounds = 0
         self.mined: list[tuple[int, list[int]]] = []
         """(first round that it holds for, places in the pool of the hard unaddressed clips), in order of rounds"""
 
-    def harden(self, places: list[int]) -> None:
-        """Draw more of these unaddressed clips, in all rounds of streams that are not planned yet."""
-        self.mined.append((self.rounds, places))
+    def harden(self, places: list[int], rounds: int) -> None:
+        """Draw more of these unaddressed clips, after so many rounds of streams: `self.rounds` are planned."""
+        self.mined.append((rounds, places))
 
     def batches(self, first: int = 0, stride: int = 1) -> Iterator[Batch]:
         """Yield batches `first`, `first + stride`, ... without end."""
@@ -200,7 +224,7 @@ class BatchMaker:
             if len(places) == 1 and (words := places[0][0].words) is not None:
                 word_places.append((index, (places[0][0].speech[1] + places[0][1]) // self.step_frames))
                 said.append(list(words))
-            known = places if all(example.phonemes for example, _ in places) else []
+            known = places if all(example.phonemes or example.noise for example, _ in places) else []
             phonemes.append([symbol for example, _ in known for symbol in example.phonemes])
             sequences.append([number for example, _ in known for number in example.sequence])
         mel = self.augmenter(mel, speech, rng)
@@ -225,16 +249,32 @@ class BatchMaker:
             tempo = rng.uniform(slowest, fastest) if slowest < fastest else fastest
             taken = tempo_places(len(example.mel), tempo, self.uneven_tempo, rng)
             mel = at_places(example.mel, taken)
-            pieces += [np.full((lead, bins), self.silence, np.float32), mel]
             if self.uneven_tempo:
                 start, end = np.searchsorted(taken, example.speech).tolist()
             else:  # up to a frame earlier than that, as recipes of before there were uneven tempos have it
                 start, end = (round(bound * len(mel) / len(example.mel)) for bound in example.speech)
-            places.append((replace(example, mel=mel, speech=(start, end)), position + lead))
-            position += lead + len(mel)
+            heard = replace(example, mel=mel, speech=(start, end))
+            if self.cut_probability and not example.noise:
+                heard = self._cut(heard, rng)
+            pieces += [np.full((lead, bins), self.silence, np.float32), heard.mel]
+            places.append((heard, position + lead))
+            position += lead + len(heard.mel)
         trail = int(rng.integers(10, 50))
         pieces.append(np.full((trail, bins), self.silence, np.float32))
         return np.concatenate(pieces), places
+
+    def _cut(self, example: Example, rng: np.random.Generator) -> Example:
+        """Return the clip as it is when its beginning or its end is lost; where that took speech, nobody knows the words."""
+        first, last = example.speech
+        start, end = 0, len(example.mel)
+        if rng.random() < self.cut_probability:
+            start = int(rng.integers(min(first + CUT_SPEECH_FRAMES, (first + last) // 2) + 1))
+        if rng.random() < self.cut_probability:
+            end = int(rng.integers(max(last - CUT_SPEECH_FRAMES, (first + last) // 2), end + 1))
+        if start > first or end < last:
+            example = replace(example, phonemes=(), words=None, sequence=())
+        speech = (max(first, start) - start, min(last, end) - start)
+        return replace(example, mel=example.mel[start:end], speech=speech)
 
 
 def _ctc_targets(streams: list[list[int]]) -> tuple[Tensor, Tensor]:

@@ -6,9 +6,11 @@ On the waveform, for evaluation and wherever the quick form on mel frames (`augm
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 
+import msgspec
 import numpy as np
 import soundfile
 import soxr
@@ -26,8 +28,7 @@ MU = 255  # ITU-T G.711
 OPUS_KBPS = (6, 256)
 
 
-@dataclass(frozen=True)
-class Condition:
+class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is done to a clip, in this order; ranges are drawn from anew for each clip, None leaves the step out."""
 
     name: str
@@ -88,6 +89,13 @@ def degrade(
     if condition.opus_kbps is not None:
         heard = opus(heard, condition.opus_kbps)
     return heard
+
+
+def drawn_for(condition: Condition, path: str | Path, seed: int = 0, take: int = 0) -> np.random.Generator:
+    """Return what draws for one take of a clip under a condition: it depends on these, the clip by its file name, and on no
+    other clip."""
+    names = (condition.name, Path(path).name)
+    return np.random.default_rng([seed, take, *(zlib.crc32(name.encode()) for name in names)])
 
 
 def active_level_dbfs(samples: np.ndarray) -> float:

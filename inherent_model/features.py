@@ -1,4 +1,4 @@
-"""Log-mel features of all clips, computed once and kept as one memory-mapped file."""
+"""Log-mel features of all clips, computed once and kept in shards that are memory-mapped."""
 
 from __future__ import annotations
 
@@ -6,62 +6,121 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import soundfile
 import soxr
 from tqdm import tqdm
 
+from inherentd.inherent_model.degrade import Condition, degrade, drawn_for
 from inherentd.inherent_model.errors import ModelError
+from inherentd.inherent_model.whole import whole
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
 
 SPEECH_BELOW_PEAK = 35 * np.log(10) / 10
 """a frame counts as speech when its loudest mel bin is within 35 dB of the clip's loudest"""
+SHARD_CLIPS = 4096
+"""at most so many clips of one folder are in a shard, 150 MB or so: what is computed at a time, and again when one of them is new"""
+
+_Job = tuple[str, Condition | None]
+_Clip = tuple[np.ndarray, tuple[int, int]]
 
 
 @dataclass(frozen=True)
 class Features:
-    """Frames of many clips in one array: clip i is `mel[offsets[i]:offsets[i + 1]]`, float16 [frames, mel_bins]."""
+    """The log-mel of clips, in the order of their paths: clip i is the frames [start, end) of `shards[shard]`, float16
+    [frames, mel_bins], and speech is in its frames [first, last), with `places[i]` being (shard, start, end, first, last)."""
 
-    mel: np.ndarray
-    offsets: np.ndarray
+    shards: Sequence[np.ndarray]
+    places: Sequence[tuple[int, int, int, int, int]]
 
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
+    def frames(self, index: int) -> np.ndarray:
+        """Return the log-mel of clip `index` as it lies on disk, float16 [frames, mel_bins]."""
+        shard, start, end, *_ = self.places[index]
+        return self.shards[shard][start:end]
 
     def clip(self, index: int) -> np.ndarray:
         """Return the log-mel of clip `index`, float32 [frames, mel_bins]."""
-        return np.asarray(self.mel[self.offsets[index] : self.offsets[index + 1]], np.float32)
+        return np.asarray(self.frames(index), np.float32)
+
+    def speech(self, index: int) -> tuple[int, int]:
+        """Return the first frame of speech in clip `index` and the one after the last, as the clip itself has it: a room's
+        tail is no speech."""
+        return self.places[index][3:]
 
 
-def extract(paths: Sequence[str], spec: FrontendSpec, cache: Path) -> Features:
-    """Return the features of the clips at `paths`, in order, from `cache` when they are the same clips and spec."""
-    key = hashlib.sha256(json.dumps([asdict(spec), list(paths)]).encode()).hexdigest()[:16]
-    mel_path, offsets_path = cache / f"mel-{key}.npy", cache / f"offsets-{key}.npy"
-    if not offsets_path.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        _write(paths, spec, mel_path, offsets_path)
-    return Features(np.load(mel_path, mmap_mode="r"), np.load(offsets_path))
+def extract(paths: Sequence[str], spec: FrontendSpec, cache: Path, under: Sequence[Condition | None] = ()) -> Features:
+    """Return the features of the clips at `paths`, in order, each as it is heard `under` its condition, or as it is.
+
+    Shards that `cache` has, of the same clips, conditions and spec, are not computed again; each is written as soon as it
+    is done, so that an interrupted run goes on. The conditions can have no noise that is made of recordings.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    jobs = list(zip(paths, under or [None] * len(paths), strict=True))
+    shards = list(_shards(paths))
+    files = [_files(cache, spec, [jobs[index] for index in shard]) for shard in shards]
+    # The places are written last: where they are, the frames are whole.
+    missing = [number for number, (_, places) in enumerate(files) if not places.is_file()]
+    if missing:
+        total = sum(len(shards[number]) for number in missing)
+        with (
+            ProcessPoolExecutor(os.cpu_count()) as pool,
+            tqdm(total=total, desc="features", unit="clip", file=sys.stderr) as bar,
+        ):
+            for number in missing:
+                clips: list[_Clip] = []
+                shard = [jobs[index] for index in shards[number]]
+                for clip in pool.map(partial(_clip, spec=spec), shard, chunksize=32):
+                    clips.append(clip)
+                    bar.update()
+                _write(*files[number], clips)
+    found: list[tuple[int, int, int, int, int]] = [(0, 0, 0, 0, 0)] * len(paths)
+    for number, (shard, (_, places)) in enumerate(zip(shards, files, strict=True)):
+        for index, place in zip(shard, np.load(places).tolist(), strict=True):
+            found[index] = (number, *place)
+    return Features([np.load(mel, mmap_mode="r") for mel, _ in files], found)
 
 
-def _write(paths: Sequence[str], spec: FrontendSpec, mel_path: Path, offsets_path: Path) -> None:
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        jobs = pool.map(_mel_of_file, paths, [spec] * len(paths), chunksize=32)
-        clips = list(tqdm(jobs, total=len(paths), desc="features", unit="clip", file=sys.stderr))
-    offsets = np.cumsum([0, *(len(clip) for clip in clips)])
-    mel = np.lib.format.open_memmap(mel_path, "w+", np.float16, (int(offsets[-1]), spec.mel_bins))
-    for clip, start in zip(clips, offsets, strict=False):
-        mel[start : start + len(clip)] = clip
-    mel.flush()
-    np.save(offsets_path, offsets)
+def _shards(paths: Sequence[str]) -> Iterator[list[int]]:
+    """Yield which of the paths are in each shard: a corpus that joins leaves those of the others as they are."""
+    folders: dict[Path, list[int]] = defaultdict(list)
+    for index, path in enumerate(paths):
+        folders[Path(path).parent].append(index)
+    for members in folders.values():
+        for start in range(0, len(members), SHARD_CLIPS):
+            yield members[start : start + SHARD_CLIPS]
 
 
-def _mel_of_file(path: str, spec: FrontendSpec) -> np.ndarray:
-    return log_mel(spec, read_audio(path, spec.sample_rate_hz)).astype(np.float16)
+def _files(cache: Path, spec: FrontendSpec, jobs: list[_Job]) -> tuple[Path, Path]:
+    told = [asdict(spec), [(path, condition and msgspec.structs.asdict(condition)) for path, condition in jobs]]
+    key = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+    return cache / f"mel-{key}.npy", cache / f"places-{key}.npy"
+
+
+def _clip(job: _Job, spec: FrontendSpec) -> _Clip:
+    path, condition = job
+    samples = read_audio(path, spec.sample_rate_hz)
+    mel = log_mel(spec, samples).astype(np.float16)
+    speech = speech_bounds(mel.astype(np.float32))
+    if condition:
+        heard = degrade(samples, condition, drawn_for(condition, path))
+        mel = log_mel(spec, heard).astype(np.float16)
+    return mel, speech
+
+
+def _write(mel: Path, places: Path, clips: list[_Clip]) -> None:
+    ends = np.cumsum([len(frames) for frames, _ in clips])
+    rows = [(end - len(frames), end, *speech) for (frames, speech), end in zip(clips, ends, strict=True)]
+    for path, array in ((mel, np.concatenate([frames for frames, _ in clips])), (places, np.array(rows))):
+        with whole(path) as unfinished, unfinished.open("wb") as file:
+            np.save(file, array)
 
 
 def read_audio(path: str | Path, rate_hz: int) -> np.ndarray:

@@ -7,8 +7,10 @@ voice, a room or a microphone never counts as new in evaluation.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import random
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -47,6 +49,35 @@ def assign(labels: Labels, *, seed: int = 0, validation: float = 0.1, test: floa
     return dataclasses.replace(labels, rows=rows)
 
 
+def remembered(labels: Labels) -> dict[str, str]:
+    """Return the split of every speaker and session of labels that are split, each under a digest of its name: what a
+    checkpoint can keep of them without naming anybody."""
+    return {_digest(name): row.split for row in labels.rows for name in _named(row)}
+
+
+def as_before(labels: Labels, earlier: Mapping[str, str]) -> Labels:
+    """Return the labels with the splits that earlier labels, `remembered`, gave the same speakers and sessions: whom a
+    model has heard cannot evaluate its successor. ModelError for a row that says another split."""
+    rows = []
+    for row in labels.rows:
+        had = {split for name in _named(row) if (split := earlier.get(_digest(name)))}
+        if had - {row.split} and (row.split or len(had) > 1):
+            raise ModelError(
+                f"line {row.line}: speaker {row.speaker_id!r}, session {row.session_id!r}: got {row.split or 'no split'}, "
+                f"but the checkpoint had them in {' and '.join(sorted(had))}; leave their split empty, or begin without it"
+            )
+        rows.append(dataclasses.replace(row, split=had.pop()) if had else row)
+    return dataclasses.replace(labels, rows=tuple(rows))
+
+
+def _named(row: Label) -> list[tuple[str, str]]:
+    return [key for key in (("speaker", row.speaker_id), ("session", row.session_id)) if key[1]]
+
+
+def _digest(name: tuple[str, str]) -> str:
+    return hashlib.sha256("\n".join(name).encode()).hexdigest()[:16]
+
+
 def groups(rows: tuple[Label, ...]) -> list[list[int]]:
     """Return the indices of the rows that belong together, in an order that does not depend on that of the rows."""
     parent: dict[tuple[str, str], tuple[str, str]] = {}
@@ -60,8 +91,7 @@ def groups(rows: tuple[Label, ...]) -> list[list[int]]:
 
     keys = []
     for row in rows:
-        named = [("speaker", row.speaker_id), ("session", row.session_id)]
-        present = [key for key in named if key[1]] or [("file", row.audio_path)]
+        present = _named(row) or [("file", row.audio_path)]
         parent[root(present[-1])] = root(present[0])
         keys.append(present[0])
     members: dict[tuple[str, str], list[int]] = defaultdict(list)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from inherentd.inherent_model.corpus import voices
 from inherentd.inherent_model.corpus.grammar import PHRASES_FOLDER, load_grammar
-from inherentd.inherent_model.corpus.sentences import AMBIGUOUS_INTENTS, INTENT_HEADS, also_trained
+from inherentd.inherent_model.corpus.sentences import AMBIGUOUS_INTENTS, INTENT_HEADS, also_trained, without_openings
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.transcripts import read_transcripts
 
@@ -46,15 +46,16 @@ def read_manifests(paths: Iterable[Path]) -> list[Utterance]:
 
     A manifest is JSON lines with at least `path` and `addressed`. Lines with a `split` (from `inherent corpus`) keep
     it. Others get one: a pure held-out voice decides it, a blend with a held-out voice is dropped, and what no known
-    voice speaks is training. A training line whose text stands in validation or test is dropped, unless a named person
-    said it: people who record read the same prompts, and all of training would go. A line of validation or test of which
+    voice speaks is training. A training line whose text stands in validation or test, be it after "um" or "please", is
+    dropped, unless a named person said it: people who record read the same prompts, and all of training would go. A line of validation or test of which
     the project's grammar has the phrasing in training, too, is left out: no figure is made of it.
     """
     rows = [row for path in paths for row in _read(path)]
-    held_out = {row.text for row in rows if row.text and row.split != "train"}
+    held_out = {without_openings(row.text) for row in rows if row.text and row.split != "train"}
     return [
-        row for row in rows if row.split != "train" or row.text not in held_out or row.speaker.startswith(f"{REAL}:")
-    ]
+        row for row in rows
+        if row.split != "train" or row.speaker.startswith(f"{REAL}:") or without_openings(row.text) not in held_out
+    ]  # fmt: skip
 
 
 def is_real(row: Utterance) -> bool:

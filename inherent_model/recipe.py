@@ -9,6 +9,7 @@ import msgspec
 
 from inherentd.inherent_model.architecture import ModelConfig
 from inherentd.inherent_model.augment import AugmentConfig
+from inherentd.inherent_model.conditions import Conditions
 from inherentd.inherent_model.heads import SHIPPED_HEADS
 from inherentd.inherent_model.manifest import Utterance, measured, read_manifests
 from inherentd.inherent_model.single_label import SingleLabel, check_one_class, class_names
@@ -38,6 +39,13 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     noise_folder: str | None = None
     """recordings mixed under the speech, optional"""
     augment: AugmentConfig = AugmentConfig()
+    conditions: Conditions | None = None
+    """rooms and devices through which training clips are heard, as samples and before all that `augment` says; in a recipe file
+    the name of another, seen from it, as `conditions.yaml`. Recordings (`noise_files`) and babble cannot be among them"""
+    conditions_share: float = 0.5
+    """of the training clips, with `conditions`: each under one of them, the same in every batch"""
+    noise_share: float = 0.0
+    """of the streams: nobody says anything in them, but something hums, clicks, plays or is quite silent"""
     out: str = "runs/train"
     cache: str | None = None
     """a folder for features and phonemes, where not in `out`. Runs with the same clips can share it"""
@@ -93,6 +101,9 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         addressed, unaddressed = sum(self.group_shares[:2]), sum(self.group_shares[2:])
         if min(*self.group_shares) < 0 or not addressed or not unaddressed:
             raise ValueError(f"group_shares: got {self.group_shares}, expected 0 or more each, some of both sides")
+        for name in ("conditions_share", "noise_share"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name}: got {getattr(self, name):g}, expected 0 or more, below 1")
         if self.class_weight and self.single_label is None:
             raise ValueError(f"class_weight: got {self.class_weight:g} without single_label; say closed or open")
         if self.sequence_words < 0:

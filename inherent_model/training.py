@@ -27,9 +27,10 @@ from tqdm import tqdm
 from inherentd.inherent_model import checkpoint
 from inherentd.inherent_model.architecture import InherentModel, ModelConfig
 from inherentd.inherent_model.augment import Augmenter
+from inherentd.inherent_model.conditions import for_training
 from inherentd.inherent_model.corpus.engines import phonemes
 from inherentd.inherent_model.curves import Curves
-from inherentd.inherent_model.dataset import Batch, BatchMaker, examples
+from inherentd.inherent_model.dataset import Batch, BatchMaker, examples, noise_examples
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.evaluation import head_figures, peak_scores
 from inherentd.inherent_model.features import extract, read_audio
@@ -100,7 +101,8 @@ def prepare(recipe: TrainRecipe, config: ModelConfig, rows: list[Utterance], spo
     without validation clips."""
     spec = FrontendSpec()
     symbols = {symbol: index + 1 for index, symbol in enumerate(config.phonemes)}
-    features = extract([row.path for row in rows], spec, recipe.features_folder)
+    under = for_training(rows, recipe.conditions, recipe.conditions_share) if recipe.conditions else ()
+    features = extract([row.path for row in rows], spec, recipe.features_folder, under)
     terms = vocabulary((row.said for row in rows if row.split == "train"), recipe.terms)
     known_words = vocabulary((row.said for row in rows if row.split == "train"), recipe.sequence_words, words)
     word_numbers = {word: number for number, word in enumerate(known_words, 1)}
@@ -111,10 +113,14 @@ def prepare(recipe: TrainRecipe, config: ModelConfig, rows: list[Utterance], spo
     if not held:
         raise ModelError("no validation clips: give some lines of a manifest `split: validation`")
     voices = [example.mel for example, row in training if row.said]
-    maker = BatchMaker(pool, Augmenter(recipe.augment, spec, _noises(recipe, spec), voices), spec,
+    noises = _noises(recipe, spec)
+    if recipe.noise_share:
+        pool += noise_examples(noises, spec, len(recipe.heads), recipe.seed)
+    maker = BatchMaker(pool, Augmenter(recipe.augment, spec, noises, voices), spec,
                        step_frames=config.step_frames, batch_frames=recipe.batch_frames, seed=recipe.seed,
                        terms=len(terms), group_shares=recipe.group_shares, tempo=recipe.augment.tempo,
-                       uneven_tempo=recipe.augment.uneven_tempo)  # fmt: skip
+                       uneven_tempo=recipe.augment.uneven_tempo, cut_probability=recipe.augment.cut_probability,
+                       noise_share=recipe.noise_share)  # fmt: skip
     clips = {row.path: index for index, row in enumerate(rows)}
     said = [(row.path, row.split, row.said, row.heads, row.addressed) for row in rows]
     fingerprint = hashlib.sha256(json.dumps(said).encode()).hexdigest()
@@ -130,10 +136,10 @@ def train(
     `out/log.jsonl` gets one line a validation, `out/curves.png` and TensorBoard files the same as curves. `steps`
     overrides the recipe's, for trials; `stop_after` ends early, its state written, as an interruption would. `resume`
     goes on from `out/resume.pt`, which exists until a run has ended, with the very numbers that an uninterrupted run
-    would have had (one process; each process of several has randomness of its own).
+    would have had, of one process or as many as before.
     """
     rank, world = _join()
-    torch.manual_seed(recipe.seed + rank)
+    torch.manual_seed(recipe.seed)
     total = steps or recipe.steps
     if total <= recipe.phoneme_steps:
         raise ModelError(f"{total} steps end within the {recipe.phoneme_steps} of the phonemes; train for longer")
@@ -216,6 +222,8 @@ class _Run:
 
     def learn(self, lesson: nn.Module, batch: Batch) -> None:
         self.model.train()
+        # Dropout follows from seed, process and step alone: nothing of it has to be kept to go on exactly.
+        torch.manual_seed(int(np.random.SeedSequence([self.recipe.seed, self.rank, self.step]).generate_state(1)[0]))
         with torch.autocast("cpu", torch.bfloat16, enabled=self.autocast):
             phonemes_only = self.step < self.recipe.phoneme_steps
             loss, parts = lesson(batch, phonemes_only=phonemes_only)
@@ -232,10 +240,14 @@ class _Run:
     def mine(self, maker: BatchMaker) -> None:
         """Look for hard negatives with the averaged weights; every process goes on with those that the first found."""
         rng = np.random.default_rng([self.recipe.seed, self.step])
-        found = [hardest(self.average, maker.pool, self.recipe.mine_clips, rng) if self.rank == 0 else []]
+        places = hardest(self.average, maker.pool, self.recipe.mine_clips, rng) if self.rank == 0 else []
+        rounds = maker.rounds
         if self.world > 1:
-            distributed.broadcast_object_list(found)
-        maker.harden(found[0])
+            known: list[Any] = [None] * self.world
+            distributed.all_gather_object(known, (maker.rounds, places))
+            places = known[0][1]
+            rounds = max(ahead for ahead, _ in known)  # a process may have planned a round that another has not reached
+        maker.harden(places, rounds)
 
     def validate(self, data: Prepared, curves: Curves, out: Path) -> None:
         """Log the figures of the averaged weights on validation; keep the weights where they are the best so far."""
@@ -263,7 +275,7 @@ class _Run:
             "step": self.step, "best": self.best, "minutes": self.minutes, "seen": self.seen,
             "lesson": self.lesson.state_dict(), "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict(),
-            "random": torch.get_rng_state(), "mined": data.maker.mined,
+            "mined": data.maker.mined,
         }  # fmt: skip
         with whole(path) as unfinished:
             torch.save(state, unfinished)
@@ -291,7 +303,6 @@ class _Run:
         self.step, self.best, self.minutes = (state[key] for key in ("step", "best", "minutes"))
         self.seen = [[*parts, 0.0][:5] for parts in state["seen"]]  # without the words' sequence in an older one
         data.maker.mined = state.get("mined", [])
-        torch.set_rng_state(state["random"])
 
 
 def initial_model(recipe: TrainRecipe, spoken: dict[str, str], *, quiet: bool = False) -> InherentModel:

@@ -22,12 +22,13 @@ def convert(found: object, kind: type[Kind], where: str) -> Kind:
     """Return what was read as a `kind`; ModelError, beginning with `where`, says what is wrong in it."""
     try:
         return msgspec.convert(found, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, ModelError) as error:
         raise ModelError(f"{where}: {error}") from error
 
 
 def read_yaml(path: Path) -> object:
-    """Return what a file holds; ModelError when it is missing or no YAML. `heads` may be a file, seen from this one."""
+    """Return what a file holds; ModelError when it is missing or no YAML. `heads` and `conditions` may be
+    files, seen from this one."""
     try:
         found = yaml.safe_load(path.read_text())
     except OSError as error:
@@ -36,6 +37,8 @@ def read_yaml(path: Path) -> object:
         raise ModelError(f"{path}: {' '.join(str(error).split())}; expected YAML") from error
     if isinstance(found, dict) and isinstance(found.get("heads"), str):
         found["heads"] = _heads_file(path.parent / found["heads"])
+    if isinstance(found, dict) and isinstance(found.get("conditions"), str):
+        found["conditions"] = read_yaml(path.parent / found["conditions"])
     return found
 
 

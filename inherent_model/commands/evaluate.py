@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from inherentd.inherent_model import report
@@ -80,7 +81,7 @@ def _by_condition(scored: Scored, conditions: Conditions, limit: int | None, pad
         mels = mels_under(how, condition, rows, spec)
         scores = peak_scores(model, mels, padding=padding)
         found[condition.name] = {
-            "condition": dataclasses.asdict(condition),
+            "condition": msgspec.structs.asdict(condition),
             "clips": len(rows),
             "heads": figures(model.config.heads, rows, scores),
         }

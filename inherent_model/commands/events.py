@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import msgspec
 from tqdm import tqdm
 
 from inherentd.inherent_model.conditions import Conditions, Rendering, load_conditions, rendering
@@ -75,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     trained = len(in_training(talk, [row for row in every if row.split == "train"]))
     report = {
         "model": {"version": runtime.metadata.version, "training_hash": runtime.metadata.training_hash},
-        "condition": dataclasses.asdict(condition),
+        "condition": msgspec.structs.asdict(condition),
         "gate": {key: value for key, value in dataclasses.asdict(config).items() if key != "heads"},
         "unaddressed": {**summary.unaddressed(config, heard), "clips_of_the_training_split": trained},
         "addressed": summary.addressed(addressed),

@@ -50,7 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
         file=sys.stderr,
     )
     if arguments.out:
-        arguments.out.write_text(json.dumps(dataclasses.asdict(found), indent=1) + "\n")
+        model = {"version": runtime.metadata.version, "training_hash": runtime.metadata.training_hash}
+        report = {"model": model, **dataclasses.asdict(found)}
+        arguments.out.write_text(json.dumps(report, indent=1) + "\n")
     if not found.largest_difference <= TOLERANCE:
         raise ModelError(
             f"{arguments.model}: after {found.hours:g} h it scores {found.largest_difference:.2g} off a fresh start, expected "

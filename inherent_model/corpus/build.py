@@ -110,16 +110,22 @@ def _phrases_folder(name: str) -> Path:
 
 def plan(recipe: CorpusRecipe) -> list[Clip]:
     """Return the clips in the order in which they are made. Each engine goes through the sentences of its split from
-    a place of its own, `addressed_share` of its clips addressed, so that the engines together cover them all."""
+    a place of its own, `addressed_share` of its clips addressed, so that the engines together cover them all.
+
+    ModelError where a split has no addressed or no other sentences; where text corpora of the recipe are not here, it
+    has no clips instead.
+    """
     found = collect(recipe)
     clips: list[Clip] = []
     for split, engines in recipe.clips.items():
         addressed = [sentence for sentence in found if sentence.split == split and sentence.addressed]
         others = [sentence for sentence in found if sentence.split == split and not sentence.addressed]
         if not addressed or not others:
-            raise ModelError(
-                f"split {split!r} has {len(addressed)} addressed and {len(others)} other sentences: need both"
-            )
+            what = f"split {split!r} has {len(addressed)} addressed and {len(others)} other sentences"
+            if all(Path(name).is_file() for name in (*recipe.intent_corpora, *recipe.talk_corpora)):
+                raise ModelError(f"{what}: need both")
+            print(f"{what} without the text corpora that are not here: no clips of it", file=sys.stderr)
+            continue
         for engine, count in engines.items():
             if engine != "kokoro" and split not in SMALL_ENGINES.get(engine, {}):
                 raise ModelError(
@@ -153,7 +159,7 @@ def build(
         if (engines is None or clip.voice.engine in set(engines)) and (splits is None or clip.sentence.split in set(splits))
     ]  # fmt: skip
     missing = [clip for clip in wanted if not (out / clip.path).is_file()]
-    for folder in {(out / clip.path).parent for clip in missing}:
+    for folder in {out, *((out / clip.path).parent for clip in missing)}:
         folder.mkdir(parents=True, exist_ok=True)
     voices = Path(recipe.kokoro_voices).absolute() if recipe.kokoro_voices else None
     failures: Counter[str] = Counter()

@@ -47,7 +47,7 @@ AMBIGUOUS_INTENTS = frozenset(
 _IMPERATIVE = re.compile(
     r"^(add|put|set|start|find|show|pull|look|search|call|phone|ring|dial|draft|write|create|make|schedule|move|cancel|book|"
     r"order|research|tell|remind|give|check|compare|play|turn|stop|pause|open|close|lock|dim|get|explain|define|help|"
-    r"jot|note|stick|throw|cut|bring|dig|go|wake|count|fill|read|send|navigate|skip|switch|summarize|list|define)\b"
+    r"jot|note|stick|throw|cut|bring|dig|go|wake|count|fill|read|send|navigate|skip|switch|summarize|list)\b"
 )
 QUOTING = 5
 """a phrasing that quotes requests gives so many times more sentences: its slot holds thousands"""
@@ -94,6 +94,16 @@ def spoken(text: str, *, addressed: bool, rng: random.Random) -> str:
             text = text + " please"
     if rng.random() < 0.1:
         text = rng.choice(_ANY_OPENINGS) + text
+    return text
+
+
+def without_openings(text: str) -> str:
+    """Return the sentence without the openings and the closing that `spoken` may have added: the words that count."""
+    text = text.removesuffix(" please")
+    while opening := next(
+        (opening for opening in (*_ANY_OPENINGS, *_REQUEST_OPENINGS) if text.startswith(opening)), ""
+    ):
+        text = text.removeprefix(opening)
     return text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,14 +11,11 @@ from tqdm import tqdm
 
 from inherentd.inherent_model.degrade import RATE_HZ, gain_to
 from inherentd.inherent_model.errors import ModelError
-from inherentd.inherent_model.noises import SLOPES, noise, talk
+from inherentd.inherent_model.noises import noise, talk
+from inherentd.inherent_model.sounds import PIECE_SAMPLES, pieces_of_sound
 from inherentd.pipeline import frontend
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
 from inherentd.pipeline.runtimes import Runtime, State
-
-PIECE_SAMPLES = 10 * RATE_HZ
-LEVELS_DBFS = (-70.0, 0.0)
-KINDS = (*SLOPES, "tone", "chirp", "talk", "clips", "silence", "clicks", "overload", "offset")
 
 
 @dataclass(frozen=True)
@@ -69,40 +66,6 @@ def endure(
         largest_state=largest,
         largest_difference=float(np.abs(used[first:] - fresh[first:]).max()),
     )
-
-
-def pieces_of_sound(rng: np.random.Generator, clips: Sequence[np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield kind after kind of sound for ever, 10 s each at a random level, float32 in [-1, 1]."""
-    while True:
-        for kind in KINDS:
-            made = _sound(kind, rng, clips) * gain_to(rng.uniform(*LEVELS_DBFS))
-            if kind == "overload":
-                made *= gain_to(40)
-            if kind == "offset":
-                made += rng.uniform(-0.5, 0.5)
-            yield kind, np.clip(made, -1, 1).astype(np.float32)
-
-
-def _sound(kind: str, rng: np.random.Generator, clips: Sequence[np.ndarray]) -> np.ndarray:
-    """Return `PIECE_SAMPLES` of a kind of sound, its peak about 1."""
-    seconds = np.arange(PIECE_SAMPLES) / RATE_HZ
-    match kind:
-        case "tone":
-            return np.sin(2 * np.pi * rng.uniform(50, 7900) * seconds)
-        case "chirp":
-            low, high = np.sort(rng.uniform(30, 7900, 2))
-            return np.sin(2 * np.pi * (low * seconds + (high - low) * seconds**2 / 20))
-        case "silence":
-            return np.zeros(PIECE_SAMPLES)
-        case "clicks":
-            return (rng.random(PIECE_SAMPLES) < 20 / RATE_HZ).astype(np.float64)
-        case "clips" if clips:
-            chosen = rng.permutation(len(clips))[:8]
-            return np.resize(np.concatenate([clips[index] for index in chosen]), PIECE_SAMPLES)
-        case "talk" | "clips" | "overload" | "offset":
-            return talk(PIECE_SAMPLES, rng)
-        case _:
-            return noise(kind, PIECE_SAMPLES, rng) / 4
 
 
 def _run(runtime: Runtime, frames: np.ndarray, state: State) -> tuple[np.ndarray, State, np.ndarray]:

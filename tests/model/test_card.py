@@ -10,6 +10,7 @@ import pytest
 
 from inherentd.inherent_model import card, cli
 from inherentd.inherent_model.errors import ModelError
+from inherentd.inherent_model.heads import threshold_key
 
 REPOSITORY = Path(__file__).parents[2]
 MODELS = REPOSITORY / "models"
@@ -26,6 +27,13 @@ def test_the_reports_are_of_the_shipped_model() -> None:
     shipped = json.loads((MODELS / "inherent.metadata.json").read_text())["training_hash"]
     assert json.loads((MODELS / "report.json").read_text())["training_hash"] == shipped
     assert json.loads((MODELS / "events.json").read_text())["model"]["training_hash"] == shipped
+
+
+def test_the_thresholds_are_those_of_the_shipped_model() -> None:
+    shipped = json.loads((MODELS / "inherent.metadata.json").read_text())
+    kept = json.loads((MODELS / "thresholds.json").read_text())
+    named = {threshold_key(head): threshold for head, threshold in kept["thresholds"].items()}
+    assert (shipped["default_thresholds"], shipped["threshold_calibration"]) == (named, kept["record"])
 
 
 def test_text_around_the_tables_stays(tmp_path: Path) -> None:

@@ -133,9 +133,31 @@ def test_a_wrong_recipe_is_named(tmp_path: Path, text: str, message: str) -> Non
         build.load_recipe(path)
 
 
-@pytest.mark.parametrize("name", ["first", "talk"])
-def test_the_shipped_recipes_load(name: str) -> None:
-    assert build.load_recipe(REPOSITORY / "configs" / "corpus" / f"{name}.yaml").clips
+RECIPES = sorted(path for path in (REPOSITORY / "configs" / "corpus").glob("*.yaml") if path.stem != "real")
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_can_be_planned_without_the_text_corpora(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As for somebody who has nothing but the project: what draws from text corpora alone has no clips, and says so."""
+    monkeypatch.chdir(tmp_path)
+    shipped = build.load_recipe(path)
+    clips = build.plan(shipped)
+    if shipped.per_phrasing:
+        assert len(clips) == sum(sum(engines.values()) for engines in shipped.clips.values())
+    else:
+        assert not clips
+        assert "0 addressed and 0 other sentences without the text corpora" in capsys.readouterr().err
+        assert not build.build(shipped, workers=1)
+        assert read_manifests([Path(shipped.out) / "manifest.jsonl"]) == []
+
+
+def test_a_recipe_whose_text_corpora_are_there_needs_both_kinds_of_sentences(tmp_path: Path) -> None:
+    requests = tmp_path / "requests.tsv"
+    requests.write_text("text\tintent\n" + "".join(f"play song number {index}\tplay_music\n" for index in range(99)))
+    with pytest.raises(ModelError, match=r"split 'train' has \d\d addressed and 0 other sentences: need both"):
+        build.plan(recipe(tmp_path, per_phrasing={}, intent_corpora=[str(requests)]))
 
 
 def test_text_corpora_are_mapped_and_ambiguous_intents_left_out(tmp_path: Path) -> None:
@@ -176,12 +198,13 @@ def test_manifests_leak_nothing(tmp_path: Path) -> None:
         {"path": "d", "text": "three", "voice": "af_sky", "addressed": 1, "seconds": 1, "intent": "timer"},
         {"path": "e", "text": "four", "voice": "af_sky", "addressed": 1, "seconds": 1, "intent": "reminder"},
         {"path": "f", "addressed": 0, "seconds": 1},
+        {"path": "g", "text": "um please one please", "voice": "af_sky", "addressed": 1, "seconds": 1},
     ]
     path = tmp_path / "manifest.jsonl"
     path.write_text("\n".join(map(json.dumps, lines)))
     rows = {Path(row.path).name: row for row in read_manifests([path])}
     assert rows["a"].split == "test"
-    assert "b" not in rows  # its sentence stands in the test split
+    assert not {"b", "g"} & set(rows)  # their sentence stands in the test split
     assert "c" not in rows  # half of it is a test voice
     assert rows["d"].heads == ("hasStartTimerIntent",)
     assert "e" not in rows

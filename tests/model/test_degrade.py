@@ -155,7 +155,7 @@ def test_the_shipped_conditions_render_a_clip_whatever_clips_are_around_it(tmp_p
 def test_a_wrong_conditions_file_says_what_is_wrong(tmp_path: Path) -> None:
     path = tmp_path / "conditions.yaml"
     for text, message in (
-        ("conditions: [{name: a, snr: [1, 2]}]", "'snr'"),
+        ("conditions: [{name: a, snr: [1, 2]}]", "`snr`"),
         ("conditions: [{name: a, snr_db: 5}]", "array"),
         ("conditions: [{name: a}, {name: a}]", "name of its own"),
         ("conditions: []", "one or more"),

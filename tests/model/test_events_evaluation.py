@@ -16,8 +16,9 @@ from inherentd.daemon import engine_setup
 from inherentd.daemon.config import Config
 from inherentd.inherent_model import cli
 from inherentd.inherent_model.errors import ModelError
+from inherentd.inherent_model.sounds import KINDS, pieces_of_sound
 from inherentd.inherent_model.streaming import delays, det
-from inherentd.inherent_model.streaming.endurance import KINDS, endure, pieces_of_sound
+from inherentd.inherent_model.streaming.endurance import endure
 from inherentd.inherent_model.streaming.recording import gate_config, record
 from inherentd.inherent_model.streaming.streams import Clip, Segment, Stream
 from inherentd.inherent_model.streaming.sweep import Heard, Sweep, choose_thresholds, run_sweep

@@ -24,7 +24,7 @@ def test_heard_text_stands_in_for_text_in_phonemes_and_words_only(tmp_path: Path
     found = read_manifests([tmp_path / "manifest.jsonl"])
     assert [(row.text, row.heard_text) for row in found] == [("", "good morning"), ("good night", ""), ("", "")]
     assert measured(found, "validation") == [found[1]]
-    features = Features(np.zeros((9, 4), np.float16), np.array([0, 3, 6, 9]))
+    features = Features([np.zeros((9, 4), np.float16)], [(0, 0, 3, 0, 3), (0, 3, 6, 0, 3), (0, 6, 9, 0, 3)])
     made = examples(found, features, ("isInteresting",), {"m": 1, "n": 2}, {"good morning": "mn", "good night": "n"},
                     vocabulary={"good": 0, "night": 1}, word_numbers={"morning": 1, "good": 2})  # fmt: skip
     assert [(one.phonemes, one.words, one.sequence, one.written) for one in made] == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -212,6 +213,36 @@ def test_splits_that_are_there_are_kept_and_hold_for_their_group(tmp_path: Path)
     write_csv(path, rows)
     with pytest.raises(ModelError, match=r"belong together are in test \(line 2\) and train \(line 3\)"):
         label_splits.assign(label_reading.read(path))
+
+
+def test_speakers_and_sessions_of_a_build_before_stay_where_they_were() -> None:
+    earlier = label_splits.assign(labels_of([(f"s{index}", f"r{index}") for index in range(9)]))
+    kept = label_splits.remembered(earlier)
+    assert not any("s0" in key for key in kept)
+    # Others join, a speaker comes back in a new session, and a room with a new speaker.
+    again = labels_of([(f"t{index}", "") for index in range(30)] + [(f"s{index}", f"new{index}") for index in range(9)]
+                      + [(f"u{index}", f"r{index}") for index in range(9)])  # fmt: skip
+    found = label_splits.assign(label_splits.as_before(again, kept), seed=7)
+    was = [one.split for one in earlier.rows]
+    assert [one.split for one in found.rows] != [""] * 48
+    assert [one.split for one in found.rows[30:39]] == was
+    assert [one.split for one in found.rows[39:]] == was
+    assert label_splits.as_before(again, {}) == again
+
+
+@pytest.mark.parametrize(("split", "said"), [("train", "got train"), ("", "in test and train")])
+def test_who_evaluated_a_model_cannot_train_its_successor(split: str, said: str) -> None:
+    before = labels_of([("anna", "kitchen"), ("ben", "car")])
+    kept = label_splits.remembered(replaced(before, "test", "train"))
+    now = labels_of([("anna", "car" if not split else "kitchen")])
+    with pytest.raises(ModelError, match=f"line 2: speaker 'anna'.*{said}"):
+        label_splits.as_before(replaced(now, split), kept)
+
+
+def replaced(labels: Labels, *splits: str) -> Labels:
+    """The labels with these splits."""
+    rows = tuple(dataclasses.replace(one, split=split) for one, split in zip(labels.rows, splits, strict=True))
+    return dataclasses.replace(labels, rows=rows)
 
 
 def test_a_session_that_joins_everybody_is_named(capsys, tmp_path: Path) -> None:

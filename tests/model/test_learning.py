@@ -19,7 +19,15 @@ from inherentd.inherent_model import checkpoint, cli, dataset, start, training
 from inherentd.inherent_model.architecture import InherentModel, ModelConfig
 from inherentd.inherent_model.checkpoint import load, step_scores
 from inherentd.inherent_model.curves import Curves
-from inherentd.inherent_model.dataset import CERTAIN_AFTER_END_FRAMES, Batch, BatchMaker, Example
+from inherentd.inherent_model.dataset import (
+    CERTAIN_AFTER_END_FRAMES,
+    CUT_SPEECH_FRAMES,
+    MADE_NOISES,
+    Batch,
+    BatchMaker,
+    Example,
+    noise_examples,
+)
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.evaluation import peak_scores
 from inherentd.inherent_model.lesson import Lesson, ctc_loss, head_losses, word_loss
@@ -179,14 +187,30 @@ def test_a_state_from_before_a_key_was_added_is_gone_on_with(corpus: Path, tmp_p
     assert load(training.train(recipe, resume=True)).notes["validation"]["step"] == 3  # type: ignore
 
 
-def by_two_processes(recipe: Path, *more: str) -> str:
-    """Train under `torchrun` and return what was said. Without `--` it takes --start for one of its own options."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "--",
-               "inherentd.inherent_model.cli", "train", "--config", str(recipe), *more]  # fmt: skip
+def under_torchrun(*module: str) -> str:
+    """Run a module by two processes and return what was said. Without `--`, --start is taken for an option of torchrun."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "--", *module]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment,
+                          cwd=Path(__file__).parents[2])  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stderr
+
+
+def by_two_processes(recipe: Path, *more: str) -> str:
+    return under_torchrun("inherentd.inherent_model.cli", "train", "--config", str(recipe), *more)
+
+
+def test_two_processes_resume_where_they_were(corpus: Path, tmp_path: Path) -> None:
+    """With dropout and hard negatives, bit for bit."""
+    more = "steps: 7\nmine_every: 2\nmine_clips: 20\nvalidate_every: 3\n"
+    for name, *stops in (("whole", 6), ("stopped", 3, 6)):
+        recipe = recipe_file(corpus, tmp_path / name, more)
+        for step in stops:
+            under_torchrun("tests.model.two_processes", str(recipe), str(step))
+    assert state_of(tmp_path / "whole")["mined"]
+    assert same(state_of(tmp_path / "stopped")["average"], state_of(tmp_path / "whole")["average"])
+    assert logged(tmp_path / "stopped") == logged(tmp_path / "whole")
 
 
 def test_two_processes_train_together(corpus: Path, tmp_path: Path) -> None:
@@ -232,11 +256,11 @@ def test_mined_clips_are_drawn_more_often() -> None:
 
     mined = range(10, 60)
     assert share_of_mined() < 0.15
-    maker.harden([*mined])
+    maker.harden([*mined], maker.rounds)
     maker.rounds += 1
     assert 0.35 < share_of_mined() < 0.6
     mined = range(10, 12)  # so few would be learnt by heart
-    maker.harden([*mined])
+    maker.harden([*mined], maker.rounds)
     maker.rounds += 1
     assert 0 < share_of_mined() < 0.05
 
@@ -261,6 +285,46 @@ def test_targets_follow_the_speech_at_any_tempo(tempo: float, uneven: float) -> 
         assert on[0] == pytest.approx((loud[0] + loud[-1]) / 2, abs=6)
         assert on[-1] == pytest.approx(loud[-1] + CERTAIN_AFTER_END_FRAMES, abs=6)
     assert len(lengths) > 3 if uneven else len(lengths) == 1
+
+
+def test_streams_in_which_nobody_speaks_want_nothing() -> None:
+    """As many as were asked for, of everything that is made and recorded; beside speech they leave its words as they are."""
+    mel = np.full((40, 128), -2, np.float16)
+    pool = [Example(mel, (5, 35), np.array(kind, np.float32), (3, 4), written=True) for kind in ((1, 1), (0, 0))]
+    noises = noise_examples([np.full((250, 128), -5, np.float32)], FrontendSpec(), 2, seed=0)
+    assert len(noises) == 1 + MADE_NOISES
+    assert len({example.mel.tobytes() for example in noises}) > 100
+    maker = BatchMaker([*pool, *noises], lambda mel, *_: mel, FrontendSpec(), step_frames=4, batch_frames=9000, seed=0,  # type: ignore
+                       noise_share=0.4)  # fmt: skip
+    streams = [stream for planned in maker._round(np.random.default_rng(0), 512) for stream in planned]
+    alone = sum(all(example.noise for example in stream) for stream in streams) / len(streams)
+    assert 0.3 < alone < 0.42
+    beside = [stream for stream in streams if {example.noise for example in stream} == {True, False}][:2]
+    batch = maker._batch([*beside, [noises[0]]], np.random.default_rng(0))
+    assert batch.phoneme_lengths.tolist() == [2, 2, 0]
+    assert batch.target[2].sum() == 0
+    assert batch.weight[2].min() == 1
+
+
+def test_a_clip_that_is_cut_off_keeps_its_words_only_where_all_of_them_are_heard() -> None:
+    mel = np.arange(300, dtype=np.float16)[:, None].repeat(128, 1)
+    clip = Example(mel, (12, 288), np.array([1, 1], np.float32), (3, 4), (0,), (7,))
+    maker = BatchMaker([clip, Example(mel, (12, 288), np.zeros(2, np.float32), ())], lambda mel, *_: mel, FrontendSpec(),  # type: ignore
+                       step_frames=4, batch_frames=9000, seed=0, cut_probability=0.7)  # fmt: skip
+    rng = np.random.default_rng(0)
+    lost = set()
+    for _ in range(300):
+        laid, [(heard, place)] = maker._lay([clip], rng)
+        assert np.array_equal(laid[place : place + len(heard.mel)], heard.mel)
+        first, last = heard.speech
+        begins, ends = int(heard.mel[first, 0]), int(heard.mel[last - 1, 0]) + 1
+        assert 12 <= begins <= 12 + CUT_SPEECH_FRAMES
+        assert 288 >= ends >= 288 - CUT_SPEECH_FRAMES
+        assert (
+            bool(heard.phonemes) == ((begins, ends) == (12, 288)) == (heard.words is not None) == bool(heard.sequence)
+        )
+        lost.add((begins > 12, ends < 288))
+    assert lost == {(False, False), (False, True), (True, False), (True, True)}
 
 
 def test_clips_too_long_for_a_batch_are_named() -> None:

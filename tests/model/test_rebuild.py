@@ -71,28 +71,34 @@ def commands_of(folder: Path, *arguments: str) -> tuple[subprocess.CompletedProc
 def test_the_whole_rebuild_makes_what_is_shipped_and_fills_the_pages(tmp_path: Path) -> None:
     for folder in ("docs", "models"):
         (tmp_path / folder).mkdir()
-    for page in ("README.md", "models/README.md"):
+    for page in ("README.md", "models/README.md", "docs/tuning.md"):
         (tmp_path / page).touch()
+    real = tmp_path / "corpora" / "real" / "manifest.jsonl"
+    real.parent.mkdir(parents=True)
+    real.write_text('{"path": "a.flac", "addressed": 0, "split": "test"}\n')
     done, commands = commands_of(tmp_path)
     assert done.returncode == 0, done.stderr
     averaged = (tmp_path / "models" / "inherent.safetensors").read_text().split()
     assert averaged == ["runs/plenty/best.safetensors", "runs/afresh/best.safetensors"]
-    assert "--out models/events.json --det docs/det.png" in "".join(commands)
+    assert "--real --out models/events.json --det docs/det.png" in "".join(commands)
     shared = [line.split("/")[-1] for line in commands if line.startswith("torchrun --nproc-per-node 2 ")]
     assert shared == ["robust.yaml", "plenty.yaml", "afresh.yaml"]
     assert [line for line in commands if line.startswith("corpus transcribe")]
     stages = [line.split("/")[-1] for line in commands if line.startswith("train")]
     assert stages == ["start.yaml", "hear.yaml", "whole.yaml", "robust.yaml", "plenty.yaml", "afresh.yaml"]
-    assert commands[-3:] == [
+    assert commands[-4:] == [
         "eval-state --model models/inherent.onnx --hours 24 --out models/state.json",
         "card --models models models/README.md",
         "card --models models README.md",
+        "card --models models docs/tuning.md",
     ]
 
 
-def test_a_rebuild_without_pages_keeps_the_curve_with_the_model(tmp_path: Path) -> None:
+def test_a_rebuild_without_pages_and_real_speech_keeps_the_curve_with_the_model(tmp_path: Path) -> None:
     done, commands = commands_of(tmp_path)
     assert done.returncode == 0, done.stderr
+    assert "no real speech to test with" in done.stderr
+    assert "--real" not in "".join(commands)
     assert "--det models/det.png" in "".join(commands)
     assert commands[-1].startswith("eval-state")
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
-from inherentd.inherent_model import cli, training
+from inherentd.inherent_model import cli, features, training
 from inherentd.inherent_model.commands.evaluate import far_from_training
+from inherentd.inherent_model.conditions import for_training, load_conditions
 from inherentd.inherent_model.corpus import engines
 from inherentd.inherent_model.dataset import BatchMaker, Example
+from inherentd.inherent_model.degrade import degrade, drawn_for
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.evaluation import equal_error_rate
+from inherentd.inherent_model.features import extract, read_audio
+from inherentd.inherent_model.heads import SHIPPED_HEADS
+from inherentd.inherent_model.manifest import Utterance
 from inherentd.inherent_model.thresholds import calibrate
 from inherentd.inherent_model.training import load_recipe
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
@@ -143,8 +150,77 @@ def test_a_recipe_says_how_often_engines_are_in_the_pool_and_how_uneven_tempos_a
     assert (data.maker.tempo, data.maker.uneven_tempo) == ((0.9, 1.1), 0.15)
 
 
-def test_the_shipped_recipe_loads() -> None:
-    assert load_recipe(REPOSITORY / "configs" / "train" / "whole.yaml").heads[0] == "isInteresting"
+RECIPES = sorted(
+    path for path in (REPOSITORY / "configs" / "train").glob("*.yaml") if path.stem not in ("experiments", "conditions")
+)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_loads(path: Path) -> None:
+    assert load_recipe(path).heads == SHIPPED_HEADS
+
+
+def test_features_are_computed_once_and_for_what_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clips of two folders in any order; a shard of each is kept, and what joins leaves the others as they are."""
+    monkeypatch.setattr(features, "SHARD_CLIPS", 2)
+    cache, spec = tmp_path / "cache", FrontendSpec()
+    paths = [str(tmp_path / folder / f"{index}.wav") for index in range(3) for folder in ("a", "b")]
+    for seed, path in enumerate(paths):
+        Path(path).parent.mkdir(exist_ok=True)
+        soundfile.write(path, clip("hasHighTone", seed)[: 6000 + 1000 * seed], 16_000)
+
+    def right(asked: list[str]) -> None:
+        found = extract(asked, spec, cache)
+        for index, path in enumerate(asked):
+            expected = log_mel(spec, read_audio(path, 16_000)).astype(np.float16)
+            assert np.array_equal(found.frames(index), expected)
+            assert found.clip(index).dtype == np.float32
+
+    right(paths)
+    kept = {file: file.stat().st_mtime_ns for file in cache.glob("mel-*.npy")}
+    assert len(kept) == 4  # two clips and one, of each folder
+    (tmp_path / "c").mkdir()
+    shutil.copy(paths[0], tmp_path / "c" / "0.wav")
+    right([str(tmp_path / "c" / "0.wav"), *paths])
+    assert {file: file.stat().st_mtime_ns for file in kept} == kept
+    assert len([*cache.glob("mel-*.npy")]) == 5
+
+
+def test_training_clips_are_heard_through_rooms_and_devices(tmp_path: Path) -> None:
+    """About as many as asked for, each always under the same condition; speech lies where it does in the clip itself."""
+    paths = []
+    for index in range(60):
+        paths.append(str(tmp_path / f"{index}.wav"))
+        soundfile.write(paths[-1], clip("hasHighTone", index), 16_000)
+    rows = [Utterance(path, "", (), False, "x", "real", "test" if index > 39 else "train") for index, path in enumerate(paths)]  # fmt: skip
+    shipped = load_recipe(REPOSITORY / "configs" / "train" / "rooms.yaml").conditions
+    assert shipped is not None
+    under = for_training(rows, shipped, 0.5)
+    assert under[40:] == [None] * 20
+    assert 10 < sum(condition is not None for condition in under) < 30
+    assert for_training(rows[:7], shipped, 0.5) == under[:7]
+    spec = FrontendSpec()
+    found, clean = extract(paths, spec, tmp_path, under), extract(paths, spec, tmp_path)
+    assert [*map(found.speech, range(60))] == [*map(clean.speech, range(60))]
+    for index, condition in enumerate(under):
+        if condition is None:
+            assert np.array_equal(found.frames(index), clean.frames(index))
+        else:
+            heard = degrade(read_audio(paths[index], 16_000), condition, drawn_for(condition, paths[index]))
+            assert np.array_equal(found.frames(index), log_mel(spec, heard).astype(np.float16))
+            assert not np.array_equal(found.frames(index), clean.frames(index))
+
+
+def test_the_rooms_of_training_are_not_those_of_the_evaluation() -> None:
+    rooms = [
+        {(condition.room, condition.rt60_s) for condition in load_conditions(path).conditions if condition.room}
+        for path in (
+            REPOSITORY / "configs" / "train" / "conditions.yaml",
+            REPOSITORY / "configs" / "eval" / "conditions.yaml",
+        )
+    ]
+    assert all(rooms)
+    assert not rooms[0] & rooms[1]
 
 
 def test_targets_rise_in_the_phrase_and_are_certain_around_its_end() -> None:
