@@ -44,13 +44,13 @@ def synthesize(text: str, voice: Voice, kokoro_voices: Path | None = None) -> np
     if samples.size < rate_hz // 10:
         raise ModelError(f"{voice.engine}:{voice.name} gave {samples.size} samples for {text!r}; expected speech")
     if voice.pitch != 1.0 or voice.formant != 1.0:
-        samples = _revoice(samples, rate_hz, voice.pitch, voice.formant)
+        samples = revoiced(samples, rate_hz, voice.pitch, voice.formant)
     samples = soxr.resample(samples, rate_hz, SAMPLE_RATE_HZ)
     peak = float(np.abs(samples).max())
     return (samples * (0.7 / peak if peak > 0 else 1.0)).astype(np.float32)
 
 
-def _revoice(samples: np.ndarray, rate_hz: int, pitch: float, formant: float) -> np.ndarray:
+def revoiced(samples: np.ndarray, rate_hz: int, pitch: float, formant: float) -> np.ndarray:
     """Return the utterance with pitch and formants scaled by WORLD (Morise et al. 2016), its length unchanged."""
     pyworld = importlib.import_module("pyworld")
     signal = samples.astype(np.float64)
@@ -100,19 +100,22 @@ def _style(folder: Path, name: str) -> np.ndarray:
     return np.fromfile(path, np.float32).reshape(-1, 256)
 
 
+def blended_style(voice: Voice, folder: Path, tokens: int) -> np.ndarray:
+    """Return Kokoro's style vector of a voice, or the weighted sum of those it is blended of, for so many tokens, float32 [256]."""
+    parts = voice.parts or {voice.name: 1.0}
+    return np.asarray(sum(weight * _style(folder, name)[tokens - 1] for name, weight in parts.items()), np.float32)
+
+
 def _kokoro(text: str, voice: Voice, folder: Path | None) -> tuple[np.ndarray, int]:
     if folder is None:
         raise ModelError("Kokoro needs the folder of its style vectors: set `kokoro_voices` in the corpus recipe")
     session, vocabulary = _kokoro_session()
     tokens = [vocabulary[symbol] for symbol in phonemes(text) if symbol in vocabulary]
-    style = sum(
-        weight * _style(folder, name)[len(tokens) - 1] for name, weight in (voice.parts or {voice.name: 1.0}).items()
-    )
     audio = session.run(
         None,
         {
             "tokens": np.array([[0, *tokens, 0]], np.int64),
-            "style": np.asarray(style, np.float32)[None],
+            "style": blended_style(voice, folder, len(tokens))[None],
             "speed": np.array([voice.speed], np.float32),
         },
     )[0]

@@ -135,3 +135,50 @@ def test_a_tempo_that_nobody_speaks_at_is_refused() -> None:
 def test_changes_of_tempo_that_nobody_makes_are_refused(uneven: float) -> None:
     with pytest.raises(ValueError, match=r"uneven_tempo: got .*, expected 0 to 0.5; 0.15 is usual"):
         AugmentConfig(uneven_tempo=uneven)
+
+
+def heights() -> np.ndarray:
+    """A clip whose bins are of different loudness."""
+    return np.linspace(-3, -8, 128, dtype=np.float32)[None].repeat(FRAMES, 0)
+
+
+def test_other_vocal_tracts_move_what_is_bright_to_other_frequencies() -> None:
+    """A formant at 1 kHz is heard at 0.8 and at 1.25 kHz."""
+    mels = np.linspace(*(2595 * np.log10(1 + hz / 700) for hz in (FrontendSpec().low_hz, FrontendSpec().high_hz)), 130)
+    hz = 700 * (10 ** (mels[1:-1] / 2595) - 1)
+    formant = (-0.5 * ((hz - 1000) / 120) ** 2).clip(-15).astype(np.float32)[None].repeat(FRAMES, 0)
+    for factor in (0.8, 1.25):
+        assert hz[power_of(formant, warp=(factor, factor))[0].argmax()] == pytest.approx(1000 * factor, rel=0.04)
+
+
+@pytest.mark.parametrize("gain_db", [-20.0, 4.0])
+def test_a_gain_is_one_of_power(gain_db: float) -> None:
+    assert np.allclose(
+        power_of(heights(), gain_db=(gain_db, gain_db)), np.exp(heights()) * 10 ** (gain_db / 10), rtol=1e-3
+    )
+
+
+def test_microphones_differ_by_a_smooth_curve() -> None:
+    curve_db = 10 * np.log10(power_of(heights(), tilt_db=6.0) / np.exp(heights()))
+    assert np.allclose(curve_db, curve_db[0], atol=1e-3)
+    assert 3 < np.ptp(curve_db[0]) < 40
+    assert np.abs(np.diff(curve_db[0])).max() < 2
+
+
+def test_band_limits_leave_nothing_above_a_frequency_in_their_range() -> None:
+    limited = power_of(heights(), band_limit_probability=1.0, band_limit_hz=(3400.0, 7500.0))
+    cutoff = int(np.argmax(limited[0] < 1e-5))
+    top = 2595 * np.log10(1 + FrontendSpec().high_hz / 700)
+    assert 3300 < 700 * (10 ** (cutoff / 128 * top / 2595) - 1) < 7600
+    assert np.allclose(limited[:, :cutoff], np.exp(heights())[:, :cutoff], rtol=1e-3)
+    assert np.allclose(limited[:, cutoff:], FrontendSpec().log_floor, rtol=1e-3)
+
+
+def test_masks_are_the_mean_of_the_clip_over_bands_and_moments() -> None:
+    for changes, axis in (({"frequency_masks": 1}, 0), ({"time_masks": 1}, 1)):
+        changed = ~np.isclose(np.log(power_of(heights(), **changes)), heights(), atol=1e-3)
+        masked = np.flatnonzero(changed.mean(axis) > 0.9)
+        assert 1 <= len(masked) <= (18, 12)[axis]
+        assert np.array_equal(masked, np.arange(masked[0], masked[-1] + 1))
+        value = np.log(power_of(heights(), **changes)).take(masked, 1 - axis)
+        assert np.allclose(value, heights().mean(), atol=1e-3)
