@@ -27,6 +27,9 @@ def test_the_reports_are_of_the_shipped_model() -> None:
     shipped = json.loads((MODELS / "inherent.metadata.json").read_text())["training_hash"]
     assert json.loads((MODELS / "report.json").read_text())["training_hash"] == shipped
     assert json.loads((MODELS / "events.json").read_text())["model"]["training_hash"] == shipped
+    state = json.loads((MODELS / "state.json").read_text())
+    assert state["model"]["training_hash"] == shipped
+    assert (state["hours"], state["largest_difference"] <= 1e-4) == (24.0, True)
 
 
 def test_the_thresholds_are_those_of_the_shipped_model() -> None:

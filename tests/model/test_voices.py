@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pyworld
 
 from inherentd.inherent_model.corpus.engines import blended_style, revoiced
 from inherentd.inherent_model.corpus.voices import Voice
@@ -41,7 +42,6 @@ def peak_hz(spectrum: np.ndarray, hz: np.ndarray) -> float:
 
 @pytest.mark.parametrize(("pitch", "formant"), [(1.25, 1.0), (0.8, 1.0), (1.0, 1.2), (1.0, 0.85)])
 def test_pitch_and_formants_change_apart(pitch: float, formant: float) -> None:
-    pyworld = pytest.importorskip("pyworld", reason="pip install 'inherentd[corpus]'")
     before = vowel(130, 1500)
     after = revoiced(before, RATE_HZ, pitch, formant)
     assert abs(len(after) - len(before)) < 100
