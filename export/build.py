@@ -12,7 +12,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import msgspec
 import yaml
@@ -59,11 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
     checked = label_checks.load(arguments.labels, audio=True)
     if not checked.rows:
         raise ModelError(f"{arguments.labels}: no recordings below the header; add a row for each")
-    earlier = _remembered(arguments.checkpoint) if arguments.checkpoint else {}
+    earlier = start.splits(checkpoint.load(arguments.checkpoint)) if arguments.checkpoint else {}
     checked = label_splits.as_before(checked, earlier)
-    if any(not row.split for row in checked.rows):
-        shares = {"validation": arguments.validation, "test": arguments.test}
-        checked = label_splits.assign(checked, seed=arguments.seed, **shares)
+    shares = {"validation": arguments.validation, "test": arguments.test}
+    checked = label_splits.assign(checked, seed=arguments.seed, **shares)
     labels.write(out / "labels.csv", checked)
     print(labels_command.summary(checked), file=sys.stderr)
     never = [head for head in checked.heads if not any(head in row.fired for row in checked.rows)]
@@ -71,14 +69,13 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"note: no clip has {', '.join(never)}: what is never 1 is learned as always 0; a column may be taken out",
               file=sys.stderr)  # fmt: skip
     labels.write_manifest(run_folder / "manifest.jsonl", checked)
-    recipe = _recipe(arguments, checked, run_folder)
+    recipe = _recipe(arguments, checked, run_folder, {**earlier, **label_splits.remembered(checked)})
     config = run_folder / "recipe.yaml"
     config.write_text(yaml.safe_dump(msgspec.to_builtins(recipe), sort_keys=False))
     refuse_shortages(recipe.heads, utterances(recipe))
     # The features are kept by path: a recording that was replaced since the last build would be trained as it was.
     shutil.rmtree(run_folder / "cache", ignore_errors=True)
     best = train(load_recipe(config))
-    _remember(best, {**earlier, **label_splits.remembered(checked)})
     weights = ["--checkpoint", str(best)]
     calibration = str(out / "thresholds.json")
     _call(thresholds_command, [*weights, "--config", str(config), "--out", calibration])
@@ -90,19 +87,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _remembered(weights: Path) -> dict[str, str]:
-    """Return the splits of the speakers and sessions that these weights were built with, from a build before."""
-    kept: Any = checkpoint.load(weights).notes.get("splits", {})
-    return kept
-
-
-def _remember(weights: Path, splits: dict[str, str]) -> None:
-    loaded = checkpoint.load(weights)
-    checkpoint.save(weights, loaded.model, loaded.frontend, {**loaded.notes, "splits": splits})
-
-
-def _recipe(arguments: argparse.Namespace, checked: Labels, run_folder: Path) -> TrainRecipe:
-    """Return the recipe file with what these labels decide."""
+def _recipe(arguments: argparse.Namespace, checked: Labels, run_folder: Path, splits: dict[str, str]) -> TrainRecipe:
+    """Return the recipe file with what these labels, and the splits of this build and of those before, decide."""
     recipe = load_recipe(arguments.config)
     if arguments.quick:
         recipe = msgspec.structs.replace(recipe, **QUICK, phoneme_steps=min(2, recipe.phoneme_steps))
@@ -121,6 +107,7 @@ def _recipe(arguments: argparse.Namespace, checked: Labels, run_folder: Path) ->
         manifests=[str(run_folder / "manifest.jsonl"), *recipe.manifests],
         out=str(run_folder),
         cache=None,
+        splits=splits,
         batch_frames=max(recipe.batch_frames, 5 * (longest_frames + 100)),
     )
 

@@ -34,7 +34,7 @@ ROUND_STREAMS = 512
 FEWEST_STREAMS = 5
 """in a batch; one of fewer is left out"""
 COMPANION_WEIGHTS = (1.0, 1.0, 2.0, 2.0, 2.0)
-"""how much more often than it begins a stream a clip of each group (`group_shares`, and noise) is laid beside another one"""
+"""how much more often than it begins a stream a clip of each group (`group_shares`, and noise) is laid beside a spoken one"""
 HARD_SHARE = 0.4
 """how many of the unaddressed clips are drawn from the mined ones"""
 ENOUGH_HARD_CLIPS = 50
@@ -42,9 +42,11 @@ ENOUGH_HARD_CLIPS = 50
 
 
 CUT_SPEECH_FRAMES = 10
-"""0.2 s: so much of the speech may be missing of a clip that is cut off"""
+"""0.2 s: so much of the speech, a quarter of it at most, may be missing at either end of a clip that is cut off"""
 MADE_NOISES = 120
 """pieces of 10 s of sound without speech that are made, at least"""
+NOISE_FRAMES = 500
+"""10 s: longer recordings of noise are taken to pieces, so that enough streams fit into a batch"""
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,9 @@ def examples(rows: list[Utterance], features: Features, heads: tuple[str, ...], 
 
 
 def noise_examples(noises: Iterable[np.ndarray], spec: FrontendSpec, heads: int, seed: int) -> list[Example]:
-    """Return sound in which nobody speaks, as much of it made (`sounds.KINDS`) as recorded: `noises` are log-mel [frames, bins]."""
-    recorded = list(noises)
+    """Return sound in which nobody speaks, at most `NOISE_FRAMES` each: of `noises`, recordings as log-mel [frames, bins],
+    and as many pieces that are made (`sounds.KINDS`), `MADE_NOISES` at least."""
+    recorded = [noise[start : start + NOISE_FRAMES] for noise in noises for start in range(0, len(noise), NOISE_FRAMES)]
     made = pieces_of_sound(np.random.default_rng(seed), ())
     pieces = [log_mel(spec, samples) for _, samples in itertools.islice(made, max(MADE_NOISES, len(recorded)))]
     return [
@@ -136,13 +139,13 @@ class BatchMaker:
         self.terms = terms
         intents = np.array([example.target[1:].any() for example in pool])
         addressed = np.array([example.target[0] > 0 for example in pool])
-        if addressed.all() or not addressed.any():
-            raise ModelError(
-                f"{int(addressed.sum())} of {len(pool)} training clips are addressed; expected some of both"
-            )
         written = np.array([example.written for example in pool])
         noise = np.array([example.noise for example in pool])
         talk = ~addressed & ~noise
+        if not talk.any() or not addressed.any():
+            raise ModelError(
+                f"{int(addressed.sum())} of {int((~noise).sum())} training clips are addressed; expected some of both"
+            )
         groups = (intents, addressed & ~intents, talk & written, talk & ~written, noise)
         self.groups = [np.flatnonzero(group) for group in groups]
         shares = np.array([*group_shares, 0.0]) * [group.any() for group in groups]
@@ -183,7 +186,7 @@ class BatchMaker:
         hard = [np.intersect1d(group, mined) for group in self.groups]
         for group in rng.choice(len(self.groups), count, p=self.shares):
             members = [self._draw(int(group), hard, rng)]
-            if rng.random() < 0.2:
+            if rng.random() < 0.2 and not members[0].noise:
                 members.append(self._draw(int(rng.choice(len(self.groups), p=self.companions)), hard, rng))
                 rng.shuffle(members)  # pyright: ignore[reportArgumentType] - a list is a mutable sequence too
             streams.append(members)
@@ -219,7 +222,8 @@ class BatchMaker:
             mel[index, : len(stream)] = torch.from_numpy(stream)
             for example, offset in places:
                 start, end = (bound + offset for bound in example.speech)
-                speech[index, start:end] = True
+                # What it is heard over is as loud as the speech says, or the noise where there is none.
+                speech[index, start:end] |= not example.noise or len(places) == 1
                 _mark(target[index], weight[index], example.target, (start, end), self.step_frames)
             if len(places) == 1 and (words := places[0][0].words) is not None:
                 word_places.append((index, (places[0][0].speech[1] + places[0][1]) // self.step_frames))
@@ -267,10 +271,11 @@ class BatchMaker:
         """Return the clip as it is when its beginning or its end is lost; where that took speech, nobody knows the words."""
         first, last = example.speech
         start, end = 0, len(example.mel)
+        lost = min(CUT_SPEECH_FRAMES, (last - first) // 4)
         if rng.random() < self.cut_probability:
-            start = int(rng.integers(min(first + CUT_SPEECH_FRAMES, (first + last) // 2) + 1))
+            start = int(rng.integers(first + lost + 1))
         if rng.random() < self.cut_probability:
-            end = int(rng.integers(max(last - CUT_SPEECH_FRAMES, (first + last) // 2), end + 1))
+            end = int(rng.integers(last - lost, end + 1))
         if start > first or end < last:
             example = replace(example, phonemes=(), words=None, sequence=())
         speech = (max(first, start) - start, min(last, end) - start)

@@ -53,6 +53,10 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Refuse what cannot be done."""
         if self.room is not None and self.room not in DISTANCES_M:
             raise ModelError(f"condition {self.name!r}: room {self.room!r}, expected one of {', '.join(DISTANCES_M)}")
+        for name in ("rt60_s", "snr_db", "level_dbfs"):
+            low, high = getattr(self, name) or (0, 0)
+            if not low <= high:
+                raise ModelError(f"condition {self.name!r}: {name} [{low:g}, {high:g}], expected the lower end first")
         if self.snr_db is not None and not self.noise:
             raise ModelError(f"condition {self.name!r}: snr_db without a kind of noise; name one, e.g. noise: [pink]")
         if self.opus_kbps is not None and not OPUS_KBPS[0] <= self.opus_kbps <= OPUS_KBPS[1]:

@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -23,6 +24,7 @@ from inherentd.inherent_model.degrade import Condition, degrade, drawn_for
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.whole import whole
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
+from inherentd.pipeline.runtimes import TAIL_FRAMES
 
 SPEECH_BELOW_PEAK = 35 * np.log(10) / 10
 """a frame counts as speech when its loudest mel bin is within 35 dB of the clip's loudest"""
@@ -99,7 +101,12 @@ def _shards(paths: Sequence[str]) -> Iterator[list[int]]:
 
 
 def _files(cache: Path, spec: FrontendSpec, jobs: list[_Job]) -> tuple[Path, Path]:
-    told = [asdict(spec), [(path, condition and msgspec.structs.asdict(condition)) for path, condition in jobs]]
+    told: list[Any] = [
+        asdict(spec),
+        [(path, condition and msgspec.structs.asdict(condition)) for path, condition in jobs],
+    ]
+    if any(condition for _, condition in jobs):
+        told.append(TAIL_FRAMES)
     key = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
     return cache / f"mel-{key}.npy", cache / f"places-{key}.npy"
 
@@ -107,9 +114,15 @@ def _files(cache: Path, spec: FrontendSpec, jobs: list[_Job]) -> tuple[Path, Pat
 def _clip(job: _Job, spec: FrontendSpec) -> _Clip:
     path, condition = job
     samples = read_audio(path, spec.sample_rate_hz)
+    if len(samples) < spec.window_samples:
+        raise ModelError(
+            f"{path}: got {len(samples)} samples, expected {spec.window_samples} or more; take it off the manifest"
+        )
     mel = log_mel(spec, samples).astype(np.float16)
     speech = speech_bounds(mel.astype(np.float32))
     if condition:
+        if condition.room:  # which dies away after the clip
+            samples = np.pad(samples, (0, TAIL_FRAMES * spec.hop_samples))
         heard = degrade(samples, condition, drawn_for(condition, path))
         mel = log_mel(spec, heard).astype(np.float16)
     return mel, speech

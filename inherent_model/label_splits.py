@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -57,16 +58,26 @@ def remembered(labels: Labels) -> dict[str, str]:
 
 def as_before(labels: Labels, earlier: Mapping[str, str]) -> Labels:
     """Return the labels with the splits that earlier labels, `remembered`, gave the same speakers and sessions: whom a
-    model has heard cannot evaluate its successor. ModelError for a row that says another split."""
-    rows = []
-    for row in labels.rows:
-        had = {split for name in _named(row) if (split := earlier.get(_digest(name)))}
-        if had - {row.split} and (row.split or len(had) > 1):
+    model has heard cannot evaluate its successor. ModelError for a row that says another split, and for rows that belong
+    together of whom earlier labels had some in one split and some in another."""
+    rows = list(labels.rows)
+    for group in groups(labels.rows):
+        had = {split: labels.rows[index] for index in group for name in _named(labels.rows[index])
+               if (split := earlier.get(_digest(name)))}  # fmt: skip
+        if len(had) > 1:
+            told = " and ".join(f"{split} (line {row.line})" for split, row in sorted(had.items()))
             raise ModelError(
-                f"line {row.line}: speaker {row.speaker_id!r}, session {row.session_id!r}: got {row.split or 'no split'}, "
-                f"but the checkpoint had them in {' and '.join(sorted(had))}; leave their split empty, or begin without it"
+                f"speakers and sessions that belong together were in {told} when the checkpoint was made; leave the rows out that "
+                "join them, or begin without the checkpoint"
             )
-        rows.append(dataclasses.replace(row, split=had.pop()) if had else row)
+        for index, split in itertools.product(group, had):
+            row = rows[index]
+            if row.split not in ("", split):
+                raise ModelError(
+                    f"line {row.line}: speaker {row.speaker_id!r}, session {row.session_id!r}: got {row.split}, but the checkpoint "
+                    f"had them, or whom they belong to, in {split}; leave their split empty, or begin without the checkpoint"
+                )
+            rows[index] = dataclasses.replace(row, split=split)
     return dataclasses.replace(labels, rows=tuple(rows))
 
 

@@ -46,6 +46,8 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """of the training clips, with `conditions`: each under one of them, the same in every batch"""
     noise_share: float = 0.0
     """of the streams: nobody says anything in them, but something hums, clicks, plays or is quite silent"""
+    splits: dict[str, str] = {}
+    """of the speakers and sessions of recordings (`label_splits.remembered`): the weights take it along, for later builds"""
     out: str = "runs/train"
     cache: str | None = None
     """a folder for features and phonemes, where not in `out`. Runs with the same clips can share it"""
@@ -104,6 +106,12 @@ class TrainRecipe(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         for name in ("conditions_share", "noise_share"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}: got {getattr(self, name):g}, expected 0 or more, below 1")
+        for condition in self.conditions.conditions if self.conditions else ():
+            if condition.snr_db and {"babble", "recorded"} & {*condition.noise}:
+                raise ValueError(
+                    f"conditions: {condition.name!r} has noise {', '.join(condition.noise)}; babble and recordings are mixed in "
+                    "by `augment` (babble_share) and `noise_folder`"
+                )
         if self.class_weight and self.single_label is None:
             raise ValueError(f"class_weight: got {self.class_weight:g} without single_label; say closed or open")
         if self.sequence_words < 0:

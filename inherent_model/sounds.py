@@ -10,6 +10,7 @@ from inherentd.inherent_model.degrade import gain_to
 from inherentd.inherent_model.noises import RATE_HZ, SLOPES, noise, talk
 
 PIECE_SAMPLES = 10 * RATE_HZ
+RINGING_SAMPLES = 2 * RATE_HZ  # of a plucked string, 52 dB weaker then
 LEVELS_DBFS = (-70.0, 0.0)
 KINDS = (*SLOPES, "tone", "chirp", "hum", "music", "talk", "clips", "silence", "clicks", "overload", "offset")
 
@@ -60,9 +61,13 @@ def _music(seconds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     beat_s, root_hz = rng.uniform(0.2, 0.5), rng.uniform(80, 200)
     made = np.zeros(len(seconds))
     for start_s in np.arange(0, seconds[-1], beat_s):
-        since = np.maximum(seconds - start_s, 0)
-        ringing = np.exp(-3 * since) * (seconds >= start_s)
+        start = int(np.ceil(start_s * RATE_HZ))
+        rings = slice(start, start + RINGING_SAMPLES)
+        since = seconds[rings] - start_s
+        ringing = np.exp(-3 * since)
         for note in rng.choice(scale, 3, replace=False) + 12 * rng.integers(0, 3):
             hz = root_hz * 2 ** (note / 12)
-            made += sum(ringing * np.sin(2 * np.pi * hz * harmonic * since) / harmonic for harmonic in range(1, 5))
+            made[rings] += sum(
+                ringing * np.sin(2 * np.pi * hz * harmonic * since) / harmonic for harmonic in range(1, 5)
+            )
     return made / max(float(np.abs(made).max()), 1e-9)

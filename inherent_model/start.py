@@ -34,11 +34,18 @@ def adapt(start: Path, heads: Sequence[str], out: Path) -> dict[str, Any]:
 def started(recipe: TrainRecipe, start: Path) -> TrainRecipe:
     """Return the recipe as it goes on from the checkpoint `start`, in that one's shape: heads that both have will keep
     their weights. Nothing is written, so that each process of `torchrun` may ask."""
-    shape = _shape(_loaded(start).model.config)
+    loaded = _loaded(start)
+    fields = {**_shape(loaded.model.config), "splits": {**splits(loaded), **recipe.splits}}
     try:
-        return msgspec.structs.replace(recipe, **shape, warm_start=str(start), phoneme_steps=0)
+        return msgspec.structs.replace(recipe, **fields, warm_start=str(start), phoneme_steps=0)
     except ValueError as error:
         raise ModelError(f"{start}: the recipe does not suit its shape: {error}") from error
+
+
+def splits(loaded: Checkpoint) -> dict[str, str]:
+    """Return the splits of the speakers and sessions whose recordings these weights were made with (`TrainRecipe.splits`)."""
+    recipe: Any = loaded.notes.get("recipe")
+    return recipe.get("splits", {}) if isinstance(recipe, dict) else {}
 
 
 def _loaded(start: Path) -> Checkpoint:

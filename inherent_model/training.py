@@ -14,6 +14,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ class Prepared:
     sequence_words: int
     """how many words the loss of their sequence tells apart"""
     fingerprint: str
-    """which clips these are, and what is said in them: a run goes on with the same only"""
+    """which clips these are, what is said in them, and which noise there is: a run goes on with the same only"""
 
 
 def phoneme_table(texts: list[str], cache: Path) -> dict[str, str]:
@@ -123,7 +124,8 @@ def prepare(recipe: TrainRecipe, config: ModelConfig, rows: list[Utterance], spo
                        noise_share=recipe.noise_share)  # fmt: skip
     clips = {row.path: index for index, row in enumerate(rows)}
     said = [(row.path, row.split, row.said, row.heads, row.addressed) for row in rows]
-    fingerprint = hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    told = [said, [path.name for path in noise_files(recipe)]]
+    fingerprint = hashlib.sha256(json.dumps(told).encode()).hexdigest()
     return Prepared(maker, held, [features.clip(clips[row.path]) for row in held], len(training),
                     len(word_numbers), fingerprint)  # fmt: skip
 
@@ -271,7 +273,7 @@ class _Run:
         self.minutes += (time.monotonic() - self.started) / 60
         self.started = self.kept = time.monotonic()
         state = {
-            "recipe": msgspec.to_builtins(self.recipe), "total": self.total, "data": data.fingerprint,
+            "recipe": msgspec.to_builtins(self.recipe), "total": self.total, "data": data.fingerprint, "world": self.world,
             "step": self.step, "best": self.best, "minutes": self.minutes, "seen": self.seen,
             "lesson": self.lesson.state_dict(), "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict(),
@@ -292,8 +294,14 @@ class _Run:
             raise ModelError(
                 f"{path}: is of a run of {state['total']} steps, got {self.total}; resume with as many, or begin anew"
             )
+        if state.get("world", self.world) != self.world:
+            raise ModelError(
+                f"{path}: is of a run of {state['world']} processes, got {self.world}; resume with as many, or begin anew"
+            )
         if state.get("data", data.fingerprint) != data.fingerprint:
-            raise ModelError(f"{path}: the clips of the manifests have changed since; bring them back, or begin anew")
+            raise ModelError(
+                f"{path}: the clips or the recordings of noise have changed since; bring them back, or begin anew"
+            )
         if "lesson" not in state:
             raise ModelError(f"{path}: was written by an earlier version; begin anew")
         self.lesson.load_state_dict(state["lesson"])
@@ -321,7 +329,8 @@ def _join() -> tuple[int, int]:
     """Return this process's rank and how many there are; joins the others where `torchrun` started us."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world > 1:
-        distributed.init_process_group("gloo")
+        # The first process may be at the features for hours; `torchrun` ends us all where one of us dies.
+        distributed.init_process_group("gloo", timeout=timedelta(days=7))
         return distributed.get_rank(), world
     return 0, 1
 

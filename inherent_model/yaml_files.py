@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import yaml
@@ -29,17 +29,21 @@ def convert(found: object, kind: type[Kind], where: str) -> Kind:
 def read_yaml(path: Path) -> object:
     """Return what a file holds; ModelError when it is missing or no YAML. `heads` and `conditions` may be
     files, seen from this one."""
+    found = _plain(path)
+    if isinstance(found, dict) and isinstance(found.get("heads"), str):
+        found["heads"] = _heads_file(path.parent / found["heads"])
+    if isinstance(found, dict) and isinstance(found.get("conditions"), str):
+        found["conditions"] = _plain(path.parent / found["conditions"])
+    return found
+
+
+def _plain(path: Path) -> Any:
     try:
-        found = yaml.safe_load(path.read_text())
+        return yaml.safe_load(path.read_text())
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror}; configs/ holds the project's own recipes") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ModelError(f"{path}: {' '.join(str(error).split())}; expected YAML") from error
-    if isinstance(found, dict) and isinstance(found.get("heads"), str):
-        found["heads"] = _heads_file(path.parent / found["heads"])
-    if isinstance(found, dict) and isinstance(found.get("conditions"), str):
-        found["conditions"] = read_yaml(path.parent / found["conditions"])
-    return found
 
 
 def _heads_file(path: Path) -> list[str]:

@@ -25,7 +25,7 @@ from inherentd.inherent_model.manifest import Utterance
 from inherentd.inherent_model.thresholds import calibrate
 from inherentd.inherent_model.training import load_recipe
 from inherentd.pipeline.frontend import FrontendSpec, log_mel
-from inherentd.pipeline.runtimes import open_runtime, peak_scores
+from inherentd.pipeline.runtimes import TAIL_FRAMES, open_runtime, peak_scores
 from tests.model.toy_corpus import TONES_HZ, clip, write_corpus
 
 REPOSITORY = Path(__file__).parents[2]
@@ -206,9 +206,35 @@ def test_training_clips_are_heard_through_rooms_and_devices(tmp_path: Path) -> N
         if condition is None:
             assert np.array_equal(found.frames(index), clean.frames(index))
         else:
-            heard = degrade(read_audio(paths[index], 16_000), condition, drawn_for(condition, paths[index]))
+            tail = TAIL_FRAMES * spec.hop_samples if condition.room else 0  # in which the room dies away
+            samples = np.pad(read_audio(paths[index], 16_000), (0, tail))
+            heard = degrade(samples, condition, drawn_for(condition, paths[index]))
             assert np.array_equal(found.frames(index), log_mel(spec, heard).astype(np.float16))
             assert not np.array_equal(found.frames(index), clean.frames(index))
+
+
+def test_a_clip_too_short_for_features_is_named(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "short.wav", np.zeros(511), 16_000)
+    with pytest.raises(ModelError, match=r"short\.wav: got 511 samples, expected 512 or more"):
+        extract([str(tmp_path / "short.wav")], FrontendSpec(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "said"),
+    [
+        ("[{name: a, noise: [pink, babble], snr_db: [1, 5]}]", "'a' has noise pink, babble; .*babble_share"),
+        ("[{name: a, room: far, rt60_s: [0.9, 0.1]}]", r"'a': rt60_s \[0.9, 0.1\], expected the lower end first"),
+    ],
+)
+def test_conditions_that_training_cannot_have_are_refused(conditions: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "rooms.yaml").write_text(f"conditions: {conditions}\n")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("manifests: [a]\nsteps: 2\nphoneme_steps: 0\nconditions: rooms.yaml\n")
+    with pytest.raises(ModelError, match=said):
+        load_recipe(recipe)
+    recipe.write_text("manifests: [a]\nsteps: 2\nphoneme_steps: 0\nconditions: recipe.yaml\n")
+    with pytest.raises(ModelError, match=r"recipe\.yaml: .*conditions"):  # not itself for ever
+        load_recipe(recipe)
 
 
 def test_the_rooms_of_training_are_not_those_of_the_evaluation() -> None:
