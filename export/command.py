@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only", nargs="+", default=[], metavar="FILE", help="keep these files of all, e.g. inherent.onnx"
     )
     parser.add_argument("--name", default="inherent", help="what the artifacts' names begin with (%(default)s)")
-    parser.add_argument("--version", default="0.6.0", help="semver: major = heads changed, minor = retrained")
+    parser.add_argument("--version", default="0.7.0", help="semver: major = heads changed, minor = retrained")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -12,8 +12,8 @@ case "$*" in
     det=$out/det.png pages=$out/README.md shipped="--only inherent.onnx inherent-batched.onnx inherent-windowed.onnx"
     ;;
 "")
-    corpora="first talk near life voices more blends plenty again broad afresh" real=$configs/corpus/real.yaml
-    stages="start hear whole robust plenty afresh"
+    corpora="first talk near life voices more blends plenty again broad afresh natural" real=$configs/corpus/real.yaml
+    stages="start hear whole robust plenty afresh natural rooms"
     out=models events=--real clips="--limit 300" day="--hours 24"
     det=$out/det.png pages="$out/README.md README.md docs/tuning.md"
     [ ! -d docs ] || det=docs/det.png # where the pages show it
@@ -39,22 +39,25 @@ fi
 weights=""
 for stage in $stages; do
     train="inherent train"
-    case "$stage" in robust | plenty | afresh) train="torchrun --nproc-per-node 2 -m -- inherentd.inherent_model.cli train" ;; esac
+    case "$stage" in
+    robust | plenty | afresh | natural | rooms) train="torchrun --nproc-per-node 2 -m -- inherentd.inherent_model.cli train" ;;
+    esac
     # A stage that was interrupted left its state behind; one that has ended left none.
     if [ -f "runs/$stage/resume.pt" ]; then
         $train --config "$configs/train/$stage.yaml" --resume
     elif [ ! -f "runs/$stage/best.safetensors" ]; then
         $train --config "$configs/train/$stage.yaml"
     fi
-    earlier=$weights
-    recipe="$configs/train/$stage.yaml" weights="runs/$stage/best.safetensors"
+    earlier=$weights recipe="$configs/train/$stage.yaml" weights="runs/$stage/best.safetensors"
+    case "$stage" in # these gain and forget: halfway is better than either end (docs/experiments.md)
+    afresh | natural | rooms)
+        inherent average "$earlier" "$weights" --share 0.5 --out "runs/$stage/halfway.safetensors"
+        weights="runs/$stage/halfway.safetensors"
+        ;;
+    esac
 done
 mkdir -p "$out"
-if [ -n "$earlier" ]; then # the last stage gains and forgets: halfway is better than either end (docs/experiments.md)
-    inherent average "$earlier" "$weights" --share 0.5 --out "$out/inherent.safetensors"
-else
-    cp "$weights" "$out/inherent.safetensors"
-fi
+cp "$weights" "$out/inherent.safetensors"
 weights="$out/inherent.safetensors"
 inherent thresholds --checkpoint "$weights" --config "$recipe" --gate-budget 0.1 --out "$out/thresholds.json"
 # shellcheck disable=SC2086 - several words

@@ -78,14 +78,25 @@ def test_the_whole_rebuild_makes_what_is_shipped_and_fills_the_pages(tmp_path: P
     real.write_text('{"path": "a.flac", "addressed": 0, "split": "test"}\n')
     done, commands = commands_of(tmp_path)
     assert done.returncode == 0, done.stderr
-    averaged = (tmp_path / "models" / "inherent.safetensors").read_text().split()
-    assert averaged == ["runs/plenty/best.safetensors", "runs/afresh/best.safetensors"]
+    shipped = tmp_path / "models" / "inherent.safetensors"
+    assert shipped.read_text().split() == ["runs/natural/halfway.safetensors", "runs/rooms/best.safetensors"]
+    halfway = (tmp_path / "runs" / "natural" / "halfway.safetensors").read_text().split()
+    assert halfway == ["runs/afresh/halfway.safetensors", "runs/natural/best.safetensors"]
     assert "--real --out models/events.json --det docs/det.png" in "".join(commands)
     shared = [line.split("/")[-1] for line in commands if line.startswith("torchrun --nproc-per-node 2 ")]
-    assert shared == ["robust.yaml", "plenty.yaml", "afresh.yaml"]
+    assert shared == ["robust.yaml", "plenty.yaml", "afresh.yaml", "natural.yaml", "rooms.yaml"]
     assert [line for line in commands if line.startswith("corpus transcribe")]
     stages = [line.split("/")[-1] for line in commands if line.startswith("train")]
-    assert stages == ["start.yaml", "hear.yaml", "whole.yaml", "robust.yaml", "plenty.yaml", "afresh.yaml"]
+    assert [stage.removesuffix(".yaml") for stage in stages] == [
+        "start",
+        "hear",
+        "whole",
+        "robust",
+        "plenty",
+        "afresh",
+        "natural",
+        "rooms",
+    ]
     assert commands[-4:] == [
         "eval-state --model models/inherent.onnx --hours 24 --out models/state.json",
         "card --models models models/README.md",
