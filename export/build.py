@@ -25,11 +25,11 @@ from inherentd.inherent_model.commands import thresholds as thresholds_command
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.labels import Labels
 from inherentd.inherent_model.manifest import SPLITS, Utterance
-from inherentd.inherent_model.training import TrainRecipe, load_recipe, train, utterances
+from inherentd.inherent_model.recipe import TrainRecipe, load_recipe, quick, utterances
+from inherentd.inherent_model.training import train
 from inherentd.pipeline.frontend import FrontendSpec
 
 RECIPE = Path(inherentd.__file__).parent / "configs" / "train" / "labels.yaml"
-QUICK = {"steps": 10, "batch_frames": 1000}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +91,7 @@ def _recipe(arguments: argparse.Namespace, checked: Labels, run_folder: Path, sp
     """Return the recipe file with what these labels, and the splits of this build and of those before, decide."""
     recipe = load_recipe(arguments.config)
     if arguments.quick:
-        recipe = msgspec.structs.replace(recipe, **QUICK, phoneme_steps=min(2, recipe.phoneme_steps))
+        recipe = quick(recipe)
     if not any(row.transcript for row in checked.rows) and not recipe.manifests:
         recipe = msgspec.structs.replace(recipe, phoneme_steps=0)
     if arguments.checkpoint:

@@ -144,6 +144,11 @@ def load_recipe(path: Path) -> TrainRecipe:
     return load(path, TrainRecipe)
 
 
+def quick(recipe: TrainRecipe) -> TrainRecipe:
+    """Return the recipe with a few small steps, to see that everything works: what it trains is good for nothing."""
+    return msgspec.structs.replace(recipe, steps=10, phoneme_steps=min(2, recipe.phoneme_steps), batch_frames=2000)
+
+
 def same_recipe(stored: object, asked: TrainRecipe) -> bool:
     """Return whether a run's stored recipe is the one asked for. A key that it lacks has its default; where things are
     cached makes no difference."""

@@ -165,6 +165,19 @@ def test_resuming_needs_a_run_of_the_same_recipe(
     assert "another recipe" in capsys.readouterr().err
 
 
+def test_a_quick_run_leaves_the_one_that_counts_alone(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = recipe_file(corpus, tmp_path / "run", "steps: 3\n")
+    best = training.train(training.load_recipe(path))
+    before = best.read_bytes()
+    assert cli.main(["train", "--config", str(path), "--quick"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'run' / 'quick' / 'best.safetensors'}\n"
+    assert [line["step"] for line in logged(tmp_path / "run" / "quick")] == [10]
+    assert best.read_bytes() == before
+    assert not (tmp_path / "run" / "quick" / "cache").exists()  # the features are the same
+
+
 def test_resuming_needs_the_same_clips(tmp_path: Path) -> None:
     manifest = write_corpus(tmp_path, 90)
     recipe = training.load_recipe(recipe_file(manifest, tmp_path / "run", "steps: 3\n"))
