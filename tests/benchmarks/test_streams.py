@@ -22,7 +22,8 @@ def test_quick(tmp_path: Path) -> None:
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
     assert [(row["audio"], row["streams"]) for row in rows] == [("talk", 1), ("talk", 4), ("silence", 4)]
     for row in rows:
-        assert row["streams a core, together"] == pytest.approx(80_000 / row["µs a step, together"], rel=0.01)
+        fitting = 80_000 / row["µs a step, together"]  # of a rounded time; the table has whole streams, rounded down
+        assert fitting * 0.99 - 1 < row["streams a core, together"] <= fitting * 1.01
         assert 0 < row["MB a stream, together"] < 5
     _, four, silence = rows
     assert four["µs a step, together"] < four["µs a step, apart"]  # half of it; never more, however busy the machine
