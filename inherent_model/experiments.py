@@ -17,7 +17,7 @@ from inherentd.inherent_model.commands.scored import score_split
 from inherentd.inherent_model.errors import ModelError
 from inherentd.inherent_model.evaluation import head_figures
 from inherentd.inherent_model.recipe import TrainRecipe, same_recipe
-from inherentd.inherent_model.yaml_files import convert, read_yaml
+from inherentd.inherent_model.yaml_files import convert, read_yaml, with_files
 from inherentd.inherent_model.yaml_files import load as load_yaml
 from inherentd.pipeline.frontend import FrontendSpec
 
@@ -50,8 +50,12 @@ class Experiments(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def load(path: Path) -> Experiments:
-    """Return the experiments of a YAML file; a wrong key or type is a ModelError that names it."""
-    return load_yaml(path, Experiments)
+    """Return the experiments of a YAML file; a wrong key or type is a ModelError that names it. Files that `set` names for
+    `heads` or `conditions` are seen from this one."""
+    found = load_yaml(path, Experiments)
+    for changed in (found, *found.trials):
+        changed.set = with_files(changed.set, path.parent)
+    return found
 
 
 def recipe_of(experiments: Experiments, trial: Trial) -> TrainRecipe:

@@ -30,11 +30,18 @@ def read_yaml(path: Path) -> object:
     """Return what a file holds; ModelError when it is missing or no YAML. `heads` and `conditions` may be
     files, seen from this one."""
     found = _plain(path)
-    if isinstance(found, dict) and isinstance(found.get("heads"), str):
-        found["heads"] = _heads_file(path.parent / found["heads"])
-    if isinstance(found, dict) and isinstance(found.get("conditions"), str):
-        found["conditions"] = _plain(path.parent / found["conditions"])
-    return found
+    return with_files(found, path.parent) if isinstance(found, dict) else found
+
+
+def with_files(found: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the keys of a recipe with what the files named by `heads` and `conditions`, seen from `folder`, hold; ModelError
+    where one cannot be read."""
+    read = dict(found)
+    if isinstance(found.get("heads"), str):
+        read["heads"] = _heads_file(folder / found["heads"])
+    if isinstance(found.get("conditions"), str):
+        read["conditions"] = _plain(folder / found["conditions"])
+    return read
 
 
 def _plain(path: Path) -> Any:

@@ -56,6 +56,19 @@ def test_a_trial_of_another_recipe_is_trained_again(config: Path, capsys: pytest
     assert again.out.splitlines()[3] != first.splitlines()[3]
 
 
+def test_what_is_set_may_be_a_file_beside_the_experiments(config: Path) -> None:
+    (config.parent / "rooms.yaml").write_text("seed: 3\nconditions: [{name: far, room: far, rt60_s: [0.2, 0.5]}]\n")
+    config.write_text(config.read_text().replace("dilations: [1, 2]", "conditions: rooms.yaml, conditions_share: 0.5"))
+    found = experiments.load(config)
+    short, long = (experiments.recipe_of(found, trial) for trial in found.trials)
+    assert short.conditions is None
+    assert long.conditions is not None
+    assert [condition.name for condition in long.conditions.conditions] == ["far"]
+    (config.parent / "rooms.yaml").unlink()
+    with pytest.raises(ModelError, match=r"rooms\.yaml: No such file"):
+        experiments.load(config)
+
+
 def test_two_trials_of_one_name_are_refused(config: Path) -> None:
     config.write_text(config.read_text().replace("name: long", "name: short"))
     with pytest.raises(ModelError, match=r"experiments\.yaml: .*expected each name once"):
