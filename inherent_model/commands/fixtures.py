@@ -19,8 +19,10 @@ from inherentd.inherent_model.heads import SHIPPED_HEADS
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `inherent fixtures`."""
     parser.add_argument("--index", type=Path, required=True, help='JSON: [{"text", "heads": [], "addressed"?}, ...]')
-    parser.add_argument("--out", type=Path, required=True, help="folder for audio/, labels.csv and report.json")
-    parser.add_argument("--engine", required=True, help="espeak, flite, festival, pico, hibari, kokoro, or say (macOS)")
+    parser.add_argument("--out", type=Path, default=Path("fixtures"),
+                        help="folder for audio/, labels.csv and report.json (%(default)s)")  # fmt: skip
+    parser.add_argument("--engine", default="say" if sys.platform == "darwin" else "espeak",
+                        help="espeak, flite, festival, pico, hibari, kokoro, or say on macOS (%(default)s)")  # fmt: skip
     parser.add_argument("--voice", help="one of the engine's voices (default: its first, or the system's)")
     parser.add_argument("--speed", type=float, default=1.0, help="of speech, as a factor (%(default)s)")
     parser.add_argument("--kokoro-voices", type=Path, help="folder of Kokoro's style vectors, for --engine kokoro")

@@ -55,6 +55,15 @@ def test_sentences_become_labelled_recordings(index: Path, tmp_path: Path, capsy
     assert not (out / "report.json").exists()
 
 
+@pytest.mark.skipif(sys.platform == "darwin" or shutil.which("espeak-ng") is None, reason="apt-get install espeak-ng")
+def test_an_index_is_all_that_is_needed(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["fixtures", "--index", str(index)]) == 0
+    found = label_reading.read(Path("fixtures/labels.csv"))
+    assert label_checks.check(found) == []
+    assert {row.voice[0] for row in found.rows} == {"espeak"}
+
+
 @needs_flite
 def test_checkpoint_and_artifact_report_the_same_scores(index: Path, tmp_path: Path) -> None:
     torch.manual_seed(1)
