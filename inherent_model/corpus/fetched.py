@@ -11,6 +11,7 @@ import msgspec
 
 from inherentd.inherent_model.corpus.public import RECORD, PublicCorpus, RemoteFile, is_safe_path
 from inherentd.inherent_model.errors import ModelError
+from inherentd.inherent_model.whole import whole
 
 
 class FetchedFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +103,5 @@ def read(corpus: PublicCorpus, folder: Path) -> Fetched:
 
 def write(folder: Path, record: Fetched) -> None:
     """Write the record, whole or not at all."""
-    unfinished = folder / f".{RECORD}.new"
-    unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
-    unfinished.replace(folder / RECORD)
+    with whole(folder / RECORD) as unfinished:
+        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")

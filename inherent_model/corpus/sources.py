@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from inherentd.inherent_model.errors import ModelError
+from inherentd.inherent_model.whole import whole
 
 
 def one_file(folder: Path, name: str, corpus: str) -> Path:
@@ -58,6 +59,5 @@ def fields(where: str, row: dict[str, Any], *names: str) -> Sequence[str]:
 def write_lines(path: Path, rows: Sequence[str]) -> None:
     """Write a text file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.new")
-    unfinished.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
-    unfinished.replace(path)
+    with whole(path) as unfinished:
+        unfinished.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
