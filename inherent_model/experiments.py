@@ -6,6 +6,7 @@ import dataclasses
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,14 @@ def load(path: Path) -> Experiments:
     for changed in (found, *found.trials):
         changed.set = with_files(changed.set, path.parent)
     return found
+
+
+def only(experiments: Experiments, names: Sequence[str]) -> Experiments:
+    """Return the experiments with the trials of these names, in their order; ModelError where there is none of a name."""
+    known = [trial.name for trial in experiments.trials]
+    if unknown := [name for name in names if name not in known]:
+        raise ModelError(f"got {unknown}, expected names of trials: {known}")
+    return msgspec.structs.replace(experiments, trials=[trial for trial in experiments.trials if trial.name in names])
 
 
 def recipe_of(experiments: Experiments, trial: Trial) -> TrainRecipe:

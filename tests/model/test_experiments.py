@@ -43,6 +43,15 @@ def test_each_trial_is_trained_once_and_has_a_line(config: Path, capsys: pytest.
     assert len(list((config.parent / "trials").rglob("mel-*.npy"))) == 3  # training, validation and test, shared
 
 
+def test_only_the_trials_that_are_named_are_run(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["experiments", "--config", str(config), "--only", "long"]) == 0
+    found = capsys.readouterr()
+    assert [line.split("|")[1].strip() for line in found.out.splitlines()] == ["trial", "---", "long"]
+    assert [line for line in found.err.splitlines() if line.startswith("---")] == ["--- long"]
+    assert cli.main(["experiments", "--config", str(config), "--only", "long", "logn"]) == 1
+    assert "got ['logn'], expected names of trials: ['short', 'long']" in capsys.readouterr().err
+
+
 def test_a_trial_of_another_recipe_is_trained_again(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["experiments", "--config", str(config)]) == 0
     config.write_text(
