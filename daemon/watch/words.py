@@ -47,7 +47,8 @@ def notes(state: Watched) -> list[str]:
     if state.silent_seconds:
         return [f"nothing came for {state.silent_seconds:.0f} s: the daemon is gone, or cannot be reached"]
     if state.problem:
-        told.append(f"thresholds are not known: {state.problem}")
+        known = "may have changed" if state.thresholds else "are not known"
+        told.append(f"thresholds {known}: {state.problem}")
     if state.scores_per_second == 0:
         told.append(SCORES_OFF)
     elif not state.scores and not state.asleep:
