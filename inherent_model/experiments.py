@@ -23,6 +23,8 @@ from inherentd.inherent_model.yaml_files import load as load_yaml
 from inherentd.pipeline.frontend import FrontendSpec
 
 SPLITS = ("validation", "test")
+FIGURES, WEIGHTS = "figures.json", "best.safetensors"
+"""what lies in a trial's folder"""
 
 
 class Trial(msgspec.Struct, forbid_unknown_fields=True):
@@ -60,10 +62,10 @@ def load(path: Path) -> Experiments:
 
 
 def only(experiments: Experiments, names: Sequence[str]) -> Experiments:
-    """Return the experiments with the trials of these names, in their order; ModelError where there is none of a name."""
+    """Return the experiments with only the trials of these names, in the file's order. ModelError for a name that no trial has."""
     known = [trial.name for trial in experiments.trials]
     if unknown := [name for name in names if name not in known]:
-        raise ModelError(f"got {unknown}, expected names of trials: {known}")
+        raise ModelError(f"--only: got {unknown}, expected names of trials: {'; '.join(known)}")
     return msgspec.structs.replace(experiments, trials=[trial for trial in experiments.trials if trial.name in names])
 
 
@@ -80,24 +82,41 @@ def recipe_of(experiments: Experiments, trial: Trial) -> TrainRecipe:
 def run(experiments: Experiments) -> list[dict[str, Any]]:
     """Train and measure each trial that has no figures of this recipe yet, and return the figures of all, in order."""
     recipes = {trial.name: recipe_of(experiments, trial) for trial in experiments.trials}
-    found = []
+    missing = {name: recipe for name, recipe in recipes.items() if not _is_done(recipe)}
+    _check_starts(missing)
+    for name, recipe in missing.items():
+        print(f"--- {name}", file=sys.stderr)
+        out = Path(recipe.out)
+        out.mkdir(parents=True, exist_ok=True)
+        (out / FIGURES).unlink(missing_ok=True)  # those of another recipe must not pass for this one's
+        before = time.process_time()
+        weights = training.train(recipe)
+        minutes = (time.process_time() - before) / 60
+        (out / "recipe.yaml").write_bytes(msgspec.yaml.encode(recipe))
+        (out / FIGURES).write_text(
+            json.dumps({"name": name, "cpu_minutes": round(minutes, 1), **_measure(weights, recipe)})
+        )
+    return [json.loads((Path(recipe.out) / FIGURES).read_text()) for recipe in recipes.values()]
+
+
+def _is_done(recipe: TrainRecipe) -> bool:
+    weights = Path(recipe.out) / WEIGHTS
+    return (
+        weights.with_name(FIGURES).is_file()
+        and weights.is_file()
+        and same_recipe(checkpoint.load(weights).notes.get("recipe"), recipe)
+    )
+
+
+def _check_starts(recipes: dict[str, TrainRecipe]) -> None:
+    """Raise ModelError, before hours of training, where a trial begins with weights that nothing will have made by then."""
+    made = set[Path]()
     for name, recipe in recipes.items():
-        kept = Path(recipe.out) / "figures.json"
-        if not (kept.is_file() and _is_of(kept.with_name("best.safetensors"), recipe)):
-            print(f"--- {name}", file=sys.stderr)
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.unlink(missing_ok=True)  # those of another recipe must not pass for this one's
-            before = time.process_time()
-            weights = training.train(recipe)
-            minutes = (time.process_time() - before) / 60
-            (kept.parent / "recipe.yaml").write_bytes(msgspec.yaml.encode(recipe))
-            kept.write_text(json.dumps({"name": name, "cpu_minutes": round(minutes, 1), **_measure(weights, recipe)}))
-        found.append(json.loads(kept.read_text()))
-    return found
-
-
-def _is_of(weights: Path, recipe: TrainRecipe) -> bool:
-    return weights.is_file() and same_recipe(checkpoint.load(weights).notes.get("recipe"), recipe)
+        if recipe.warm_start and not ((start := Path(recipe.warm_start)) in made or start.is_file()):
+            raise ModelError(
+                f"trial {name!r} begins with {start}, which is not there: run what makes it first, or along with it"
+            )
+        made.add(Path(recipe.out) / WEIGHTS)
 
 
 def _measure(weights: Path, recipe: TrainRecipe) -> dict[str, Any]:

@@ -48,8 +48,20 @@ def test_only_the_trials_that_are_named_are_run(config: Path, capsys: pytest.Cap
     found = capsys.readouterr()
     assert [line.split("|")[1].strip() for line in found.out.splitlines()] == ["trial", "---", "long"]
     assert [line for line in found.err.splitlines() if line.startswith("---")] == ["--- long"]
-    assert cli.main(["experiments", "--config", str(config), "--only", "long", "logn"]) == 1
-    assert "got ['logn'], expected names of trials: ['short', 'long']" in capsys.readouterr().err
+    assert cli.main(["experiments", "--config", str(config), "--only", "short", "logn"]) == 1
+    assert "--only: got ['logn'], expected names of trials: short; long" in capsys.readouterr().err
+    assert not (config.parent / "trials" / "short").exists()
+    both = experiments.only(experiments.load(config), ["long", "short"])
+    assert [trial.name for trial in both.trials] == ["short", "long"]
+
+
+def test_a_trial_that_begins_with_another_wants_it_there(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    start = config.parent / "trials" / "short" / "best.safetensors"
+    config.write_text(config.read_text().replace("{dilations: [1, 2]}", f"{{dilations: [1], warm_start: {start}}}"))
+    assert cli.main(["experiments", "--config", str(config), "--only", "long"]) == 1
+    assert f"trial 'long' begins with {start}, which is not there" in capsys.readouterr().err
+    assert cli.main(["experiments", "--config", str(config)]) == 0
+    assert cli.main(["experiments", "--config", str(config), "--only", "long"]) == 0
 
 
 def test_a_trial_of_another_recipe_is_trained_again(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
