@@ -18,6 +18,7 @@ from inherentd.daemon.security.subscriptions import MAX_REQUEST_BYTES, Subscript
 from inherentd.daemon.stop import StopSignals
 
 SETTING = "publish.endpoint"
+JOIN_SECONDS = 0.5  # who waits for a daemon tries again every 0.1 s (ZMQ_RECONNECT_IVL), each at a time of its own
 
 
 @dataclass(frozen=True)
@@ -74,18 +75,20 @@ class Publisher(Closing):
         }
 
     def wait_for_subscriber(self, stop: StopSignals, timeout_seconds: float) -> bool:
-        """Return True once somebody gets at least one topic, False when nobody did in time or a stop was asked for."""
+        """Return True once somebody gets at least one topic and nobody else has joined or left for half a second, or the time
+        is over; False when nobody came in time or a stop was asked for."""
         poller = zmq.Poller()
         poller.register(self._socket, zmq.POLLIN)
         poller.register(stop.fileno(), zmq.POLLIN)
-        until = time.monotonic() + timeout_seconds
-        while not stop.requested and (left := until - time.monotonic()) > 0:
+        until = settled = time.monotonic() + timeout_seconds
+        while not stop.requested and (left := min(until, settled) - time.monotonic()) > 0:
+            before = self.subscribers
             poller.poll(int(left * 1000) + 1)
             stop.take_reload()  # nothing runs yet: what was read just now is up to date
             self.handle_subscriptions()
-            if self._subscriptions.peers:
-                return True
-        return False
+            if self.subscribers != before:
+                settled = time.monotonic() + JOIN_SECONDS if self.subscribers else until
+        return self.subscribers > 0 and not stop.requested
 
     def handle_subscriptions(self) -> None:
         """Decide who gets what, of what has arrived: short, and never waits. To be called often."""

@@ -1,12 +1,11 @@
 """Keep every utterance that was meant for the assistant as a WAV file, its intents in the name.
 
-    python examples/save_utterances.py [FOLDER] [ENDPOINT]
-
 The sound begins before the gate opened, so the first word is there. `transcribe.py` goes on from here.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import sys
 from pathlib import Path
@@ -31,9 +30,12 @@ def main(folder: Path, endpoint: str) -> None:
 
 
 if __name__ == "__main__":
-    arguments = [*sys.argv[1:], *("utterances", "tcp://127.0.0.1:5710")[len(sys.argv) - 1 :]]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("utterances"), help="where the files are written")
+    parser.add_argument("endpoint", nargs="?", default="tcp://127.0.0.1:5710", help="of inherentd")
+    arguments = parser.parse_args()
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            main(Path(arguments[0]), arguments[1])
+            main(arguments.folder, arguments.endpoint)
     except ClientError as error:
         sys.exit(str(error))

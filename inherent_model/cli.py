@@ -10,50 +10,78 @@ from collections.abc import Sequence
 from inherentd.inherent_model.errors import ModelError
 
 # Each module has `add_arguments(parser)` and `run(arguments) -> int`; it is imported only when its command is named,
-# so that `inherent --help` needs neither torch nor a synthesizer.
+# so that `inherent --help` needs neither torch nor a synthesizer. The last column is the extra that it needs.
 COMMANDS = {
-    "labels": ("inherentd.inherent_model.commands.labels", "check and split a CSV of your own recordings"),
+    "labels": ("inherentd.inherent_model.commands.labels", "check and split a CSV of your own recordings", ""),
     "fixtures": (
         "inherentd.inherent_model.commands.fixtures",
         "speak sentences, label them, and score them with a model",
+        "corpus",
     ),
-    "corpus": ("inherentd.inherent_model.commands.corpus", "make labelled speech from sentences and synthesizers"),
-    "train": ("inherentd.inherent_model.commands.train", "train a model from a recipe"),
-    "average": ("inherentd.inherent_model.commands.average", "make a checkpoint between a model and what it became"),
-    "experiments": ("inherentd.inherent_model.commands.experiments", "train variants of a recipe and compare them"),
-    "eval": ("inherentd.inherent_model.commands.evaluate", "measure a checkpoint on voices and sentences it never met"),
+    "corpus": (
+        "inherentd.inherent_model.commands.corpus",
+        "make labelled speech from sentences and synthesizers",
+        "corpus",
+    ),
+    "train": ("inherentd.inherent_model.commands.train", "train a model from a recipe", "train"),
+    "average": (
+        "inherentd.inherent_model.commands.average",
+        "make a checkpoint between a model and what it became",
+        "train",
+    ),
+    "experiments": (
+        "inherentd.inherent_model.commands.experiments",
+        "train variants of a recipe and compare them",
+        "train",
+    ),
+    "eval": (
+        "inherentd.inherent_model.commands.evaluate",
+        "measure a checkpoint on voices and sentences it never met",
+        "train",
+    ),
     "eval-events": (
         "inherentd.inherent_model.commands.events",
         "measure an artifact's gate and delays on long streams",
+        "train",
     ),
-    "eval-state": ("inherentd.inherent_model.commands.state", "run a day of sound through an artifact: does it drift?"),
-    "card": ("inherentd.inherent_model.commands.card", "write a model's measured figures into its model card"),
-    "thresholds": ("inherentd.inherent_model.commands.thresholds", "calibrate a threshold per head on validation data"),
-    "export": ("inherentd.export.command", "write a checkpoint for every runtime, with metadata, each checked"),
-    "parity": ("inherentd.export.parity", "compare artifacts with their checkpoint on real clips"),
-    "build": ("inherentd.export.build", "go from a CSV of your own recordings to calibrated artifacts"),
+    "eval-state": (
+        "inherentd.inherent_model.commands.state",
+        "run a day of sound through an artifact: does it drift?",
+        "train",
+    ),
+    "card": ("inherentd.inherent_model.commands.card", "write a model's measured figures into its model card", ""),
+    "thresholds": (
+        "inherentd.inherent_model.commands.thresholds",
+        "calibrate a threshold per head on validation data",
+        "train",
+    ),
+    "export": (
+        "inherentd.export.command",
+        "write a checkpoint for every runtime, with metadata, each checked",
+        "export",
+    ),
+    "parity": ("inherentd.export.parity", "compare artifacts with their checkpoint on real clips", "export"),
+    "build": ("inherentd.export.build", "go from a CSV of your own recordings to calibrated artifacts", "export"),
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit code: 0 done, 1 it failed and said why, 2 used wrongly."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(prog="inherent", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="inherent",
+        description=__doc__,
+        epilog="[X]: it needs the extra X, most also for --help: pip install 'inherentd[X]'.",
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (module_name, summary) in COMMANDS.items():
-        subparser = commands.add_parser(name, help=summary, description=summary)
+    for name, (module_name, summary, extra) in COMMANDS.items():
+        needs = f" [{extra}]" if extra else ""
+        subparser = commands.add_parser(name, help=summary + needs, description=summary)
         if name in arguments[:1]:
             try:
                 importlib.import_module(module_name).add_arguments(subparser)
             except ImportError as error:
-                extra = {
-                    "corpus": "corpus",
-                    "fixtures": "corpus",
-                    "export": "export",
-                    "parity": "export",
-                    "build": "export",
-                }.get(name, "train")
-                print(f"inherent {name}: {error}: pip install 'inherentd[{extra}]'", file=sys.stderr)
+                print(f"inherent {name}: {error}: pip install 'inherentd[{extra or 'train'}]'", file=sys.stderr)
                 return 1
     parsed = parser.parse_args(arguments)
     try:

@@ -80,7 +80,8 @@ def _list(store: Store, *, as_json: bool) -> int:
     for capture in captures:
         print(msgspec.json.encode(capture).decode() if as_json else _readable(capture))
     if not captures:
-        print(f"inherentd captures: there are none in {store.folder}", file=sys.stderr)
+        missing = "" if store.folder.exists() else ", which is not there"
+        print(f"inherentd captures: there are none in {store.folder}{missing}", file=sys.stderr)
     return _told(problems)
 
 

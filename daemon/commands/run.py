@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         default=0.0,
         metavar="SECONDS",
-        help="begin to listen only when the first subscriber is there, or after so many seconds; so that a subscriber "
-        "started together with the daemon misses nothing (default: 0, begin at once)",
+        help="begin to listen only half a second after the last subscriber has come, or after so many seconds; so that "
+        "subscribers that wait already, or start together with the daemon, miss nothing (default: 0, begin at once)",
     )
 
 

@@ -63,7 +63,8 @@ class AudioFile:
             yield resampler.flush()
         except self._soundfile.LibsndfileError as error:
             raise DaemonError(
-                f"{self.path}: is damaged after {read} of {self.frames} samples: {_reason(error)}"
+                f"{self.path}: is damaged or truncated somewhere after sample {read} of {self.frames} ({_reason(error)}); "
+                "get the whole file again"
             ) from None
         except PipelineError as error:
             raise DaemonError(f"{self.path}: {error}") from None

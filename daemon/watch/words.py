@@ -42,7 +42,7 @@ def notes(state: Watched) -> list[str]:
     if state.health is None:
         return [state.waiting]
     told = [state.health.reason] if state.health.reason else list[str]()
-    if state.ended:
+    if state.ended or state.health.state == "starting":  # nothing is heard yet, and no requests are answered
         return told
     if state.silent_seconds:
         return [f"nothing came for {state.silent_seconds:.0f} s: the daemon is gone, or cannot be reached"]

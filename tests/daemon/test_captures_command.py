@@ -112,7 +112,7 @@ def test_the_folder_comes_from_the_configuration(
 
 def test_an_empty_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command("list", "--folder", tmp_path / "none") == 0
-    assert "there are none" in capsys.readouterr().err
+    assert f"there are none in {tmp_path}/none, which is not there" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
 
 

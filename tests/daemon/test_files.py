@@ -135,6 +135,7 @@ def test_damaged_in_the_middle(tmp_path: Path) -> None:
     path.write_bytes(data)
     message = _error_of(path)
     assert "damaged" in message or "truncated" in message
+    assert "get the whole file again" in message
 
 
 def test_pacing(tmp_path: Path) -> None:

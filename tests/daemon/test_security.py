@@ -30,6 +30,7 @@ from inherentd.daemon.publisher import Publisher, PublisherConfig
 from inherentd.daemon.security import clients, endpoints, new_keys, permissions
 from inherentd.daemon.security.clients import Client
 from inherentd.daemon.security.sockets import ServerSockets
+from inherentd.daemon.stop import StopSignals
 from tests.daemon.conftest import Daemon, quiet, write_wav
 
 SILENCE_SECONDS = 1.0
@@ -325,6 +326,20 @@ def test_who_answers_no_heartbeat_is_let_go(publisher: StartPublisher, monkeypat
         frame(silent, b"\x01gate")
         assert publish_until(running, lambda: running.subscribers == 1)
         assert publish_until(running, lambda: running.subscribers == 0)
+
+
+def test_whoever_waits_for_a_daemon_is_waited_for(publisher: StartPublisher, tmp_path: Path) -> None:
+    with zmq.Context() as context, contextlib.ExitStack() as stack:
+        for again_ms in (1, 150):
+            one = stack.enter_context(context.socket(zmq.SUB))
+            one.setsockopt(zmq.RECONNECT_IVL, again_ms)
+            one.subscribe(b"gate")
+            one.connect(f"ipc://{tmp_path}/events")
+        running, stop = publisher(f"ipc://{tmp_path}/events"), stack.enter_context(StopSignals())
+        assert running.wait_for_subscriber(stop, 20)
+        assert running.subscribers == 2
+    assert publish_until(running, lambda: running.subscribers == 0)
+    assert not running.wait_for_subscriber(stop, 0.1)
 
 
 def test_a_heartbeat_behind_a_flood_does_not_end_the_daemon() -> None:

@@ -130,6 +130,7 @@ def test_what_one_must_know_is_said() -> None:
     assert "publish.scores_per_second=10" in words.notes(on_status(state, {**STATUS, "scores_per_second": 0}))[0]
     assert words.notes(on_problem(watched(health(), HEARD), "refused")) == ["thresholds are not known: refused"]
     assert words.notes(on_problem(state, "refused"))[0] == "thresholds may have changed: refused"
+    assert words.notes(on_problem(watched(health("starting")), "refused")) == []
     assert words.notes(watched(health("silent", "only zeros"), HEARD))[0] == "only zeros"
     assert "the assistant speaks" in words.notes(on_message(state, HEARD))[-1]
     assert words.notes(on_silence(state, 7)) == ["nothing came for 7 s: the daemon is gone, or cannot be reached"]
