@@ -10,59 +10,39 @@ from collections.abc import Sequence
 from inherentd.inherent_model.errors import ModelError
 
 # Each module has `add_arguments(parser)` and `run(arguments) -> int`; it is imported only when its command is named,
-# so that `inherent --help` needs neither torch nor a synthesizer. The last column is the extra that it needs.
+# so that `inherent --help` needs neither torch nor a synthesizer.
 COMMANDS = {
-    "labels": ("inherentd.inherent_model.commands.labels", "check and split a CSV of your own recordings", ""),
+    "labels": ("inherentd.inherent_model.commands.labels", "check and split a CSV of your own recordings"),
     "fixtures": (
         "inherentd.inherent_model.commands.fixtures",
         "speak sentences, label them, and score them with a model",
-        "corpus",
     ),
-    "corpus": (
-        "inherentd.inherent_model.commands.corpus",
-        "make labelled speech from sentences and synthesizers",
-        "corpus",
-    ),
-    "train": ("inherentd.inherent_model.commands.train", "train a model from a recipe", "train"),
-    "average": (
-        "inherentd.inherent_model.commands.average",
-        "make a checkpoint between a model and what it became",
-        "train",
-    ),
-    "experiments": (
-        "inherentd.inherent_model.commands.experiments",
-        "train variants of a recipe and compare them",
-        "train",
-    ),
-    "eval": (
-        "inherentd.inherent_model.commands.evaluate",
-        "measure a checkpoint on voices and sentences it never met",
-        "train",
-    ),
+    "corpus": ("inherentd.inherent_model.commands.corpus", "make labelled speech from sentences and synthesizers"),
+    "train": ("inherentd.inherent_model.commands.train", "train a model from a recipe"),
+    "average": ("inherentd.inherent_model.commands.average", "make a checkpoint between a model and what it became"),
+    "experiments": ("inherentd.inherent_model.commands.experiments", "train variants of a recipe and compare them"),
+    "eval": ("inherentd.inherent_model.commands.evaluate", "measure a checkpoint on voices and sentences it never met"),
     "eval-events": (
         "inherentd.inherent_model.commands.events",
         "measure an artifact's gate and delays on long streams",
-        "train",
     ),
-    "eval-state": (
-        "inherentd.inherent_model.commands.state",
-        "run a day of sound through an artifact: does it drift?",
-        "train",
-    ),
-    "card": ("inherentd.inherent_model.commands.card", "write a model's measured figures into its model card", ""),
-    "thresholds": (
-        "inherentd.inherent_model.commands.thresholds",
-        "calibrate a threshold per head on validation data",
-        "train",
-    ),
-    "export": (
-        "inherentd.export.command",
-        "write a checkpoint for every runtime, with metadata, each checked",
-        "export",
-    ),
-    "parity": ("inherentd.export.parity", "compare artifacts with their checkpoint on real clips", "export"),
-    "build": ("inherentd.export.build", "go from a CSV of your own recordings to calibrated artifacts", "export"),
+    "eval-state": ("inherentd.inherent_model.commands.state", "run a day of sound through an artifact: does it drift?"),
+    "card": ("inherentd.inherent_model.commands.card", "write a model's measured figures into its model card"),
+    "thresholds": ("inherentd.inherent_model.commands.thresholds", "calibrate a threshold per head on validation data"),
+    "export": ("inherentd.export.command", "write a checkpoint for every runtime, with metadata, each checked"),
+    "parity": ("inherentd.export.parity", "compare artifacts with their checkpoint on real clips"),
+    "build": ("inherentd.export.build", "go from a CSV of your own recordings to calibrated artifacts"),
 }
+EXTRAS = {
+    "labels": "",
+    "card": "",
+    "fixtures": "corpus",
+    "corpus": "corpus",
+    "export": "export",
+    "parity": "export",
+    "build": "export",
+}
+"""what a command needs installed; the others need train"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog="[X]: it needs the extra X, most also for --help: pip install 'inherentd[X]'.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (module_name, summary, extra) in COMMANDS.items():
+    for name, (module_name, summary) in COMMANDS.items():
+        extra = EXTRAS.get(name, "train")
         needs = f" [{extra}]" if extra else ""
         subparser = commands.add_parser(name, help=summary + needs, description=summary)
         if name in arguments[:1]:

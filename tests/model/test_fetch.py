@@ -67,7 +67,7 @@ class Desk:
         return json.loads((self.folder / "fetched.json").read_text())
 
     def leftovers(self) -> list[str]:
-        return [path.name for path in self.folder.rglob("*") if path.suffix in {".part", ".json", ".unpacking"}]
+        return [path.name for path in self.folder.rglob("*") if path.suffix in {".part", ".json", ".new", ".unpacking"}]
 
 
 @pytest.fixture
